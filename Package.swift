@@ -1,0 +1,81 @@
+// swift-tools-version: 6.3
+// The architecture as a table: each row may import only rows above it that it names.
+// Embedded mode is not set here; it comes from Boards/<board>/toolset.json.
+import PackageDescription
+
+let swiftSettings: [SwiftSetting] = [
+  .strictMemorySafety(),
+  .treatAllWarnings(as: .error),
+  .enableUpcomingFeature("ExistentialAny"),
+  .enableUpcomingFeature("InternalImportsByDefault"),
+  .enableUpcomingFeature("MemberImportVisibility"),
+  .enableExperimentalFeature("Lifetimes"),
+]
+
+func swift(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
+  .target(name: name, dependencies: dependencies, swiftSettings: swiftSettings)
+}
+
+func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+  .testTarget(name: name, dependencies: dependencies, swiftSettings: swiftSettings)
+}
+
+let package = Package(
+  name: "terrarium",
+  products: [
+    .executable(name: "terrarium", targets: ["terrarium"]),
+    .executable(name: "terrarium-board", targets: ["terrarium-board"]),
+  ],
+  dependencies: [
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2")
+  ],
+  targets: [
+    // C: micro-kernels, character tables, Linux calls.
+    .target(name: "CKernels"),
+    .target(name: "CUnicode"),
+    .target(name: "CPlatform"),
+
+    // Core: no Foundation, no platform, builds in Embedded mode without allocations.
+    swift("Units"),
+    swift("Memory", ["Units"]),
+    swift("Profiles", ["Units"]),
+    swift("Quantization", ["Units"]),
+    swift("Kernels", ["Units", "Quantization", "CKernels"]),
+    swift("ModelFormat", ["Units", "Quantization"]),
+    swift("Tokenization", ["Units", "CUnicode"]),
+    swift("Cache", ["Units", "Memory", "Quantization", "Kernels"]),
+    swift(
+      "Inference",
+      [
+        "Units", "Memory", "Profiles", "Quantization", "Kernels", "ModelFormat", "Tokenization",
+        "Cache",
+      ]),
+    swift(
+      "Commands",
+      [
+        "Units", "Memory", "Profiles", "Quantization", "Kernels", "ModelFormat", "Tokenization",
+        "Cache", "Inference",
+      ]),
+
+    // Platform: Linux.
+    swift("Platform", ["Units", "Commands", "CPlatform"]),
+
+    // Hosted only: reading GGUF, writing packs.
+    swift("Packing", ["Units", "Quantization", "Kernels", "ModelFormat", "Tokenization"]),
+
+    // Executables join core and platform.
+    .executableTarget(
+      name: "terrarium",
+      dependencies: [
+        "Units", "Memory", "Profiles", "Quantization", "Kernels", "ModelFormat", "Tokenization",
+        "Cache", "Inference", "Commands", "Platform", "Packing",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ],
+      swiftSettings: swiftSettings),
+    .executableTarget(
+      name: "terrarium-board",
+      dependencies: ["Commands", "Platform"],
+      swiftSettings: swiftSettings),
+  ],
+  swiftLanguageModes: [.v6]
+)
