@@ -95,7 +95,7 @@ public struct TextBuffer {
     }
   }
 
-  /// Appends `value` rounded to `decimals` places; what is not finite or too large prints as `-`.
+  /// Appends `value` rounded to `decimals` places, halves away from zero; what is not finite or too large prints as `-`.
   public mutating func append(_ value: Double, decimals: Int) {
     guard value.magnitude < 1e15 else {
       append(byte: 45)
@@ -103,7 +103,7 @@ public struct TextBuffer {
     }
     var unit = 1
     for _ in 0..<decimals { unit *= 10 }
-    let scaled = (value.magnitude * Double(unit)).rounded(.toNearestOrEven)
+    let scaled = value.magnitude * Double(unit) + 0.5
     guard scaled < 9e18 else {
       append(byte: 45)
       return
