@@ -12,16 +12,6 @@ extension FixedBuffer where Element == UInt8 {
       count: literal.utf8CodeUnitCount)
   }
 
-  /// Wraps a zero-terminated argument of the process.
-  @unsafe
-  package init(unsafeArgument argument: UnsafeMutablePointer<CChar>) {
-    var length = 0
-    while unsafe argument[length] != 0 { length += 1 }
-    // SAFETY: `CChar` and `UInt8` have the same layout; the loop above found the end.
-    let base = unsafe UnsafeMutableRawPointer(argument).assumingMemoryBound(to: UInt8.self)
-    unsafe self.init(unsafeBase: base, count: length)
-  }
-
   /// Whether the bytes equal those of a literal.
   package func equals(_ literal: StaticString) -> Bool {
     count == literal.utf8CodeUnitCount && hasPrefix(Text(literal))

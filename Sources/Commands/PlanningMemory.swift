@@ -1,0 +1,46 @@
+package import Units
+
+/// The memory that exists before the arena does: part of the program, never grown.
+///
+/// It holds what is needed to plan (names of files, the profile, the file's header) and the text
+/// buffers of the two output streams, which stay in use while the run goes on.
+package struct PlanningMemory: BitwiseCopyable {
+  /// Text on its way to standard output.
+  let output: FixedBuffer<UInt8>
+  /// Text on its way to standard error.
+  let messages: FixedBuffer<UInt8>
+  /// Names of files under construction.
+  let paths: FixedBuffer<UInt8>
+  /// The text of the profile, 1 byte more than the longest allowed.
+  let profile: FixedBuffer<UInt8>
+  /// Processor numbers.
+  let processors: FixedBuffer<UInt8>
+  /// The header of the model file.
+  let header: FixedBuffer<UInt8>
+
+  private static let outputBytes = 16 << 10
+  private static let messageBytes = 8 << 10
+  private static let pathBytes = 16 << 10
+  private static let profileBytes = (64 << 10) + 64
+  private static let processorBytes = 4 << 10
+
+  /// Bytes of all parts for headers of at most `headerBytesMax` bytes.
+  package static func byteCount(headerBytesMax: Int) -> Int {
+    outputBytes + messageBytes + pathBytes + profileBytes + processorBytes + headerBytesMax
+  }
+
+  /// Divides `memory`; what is left after the fixed parts may hold a header.
+  package init(_ memory: FixedBuffer<UInt8>) {
+    var start = 0
+    func next(_ count: Int) -> FixedBuffer<UInt8> {
+      defer { start += count }
+      return memory.extracting(start..<start + count)
+    }
+    output = next(Self.outputBytes)
+    messages = next(Self.messageBytes)
+    paths = next(Self.pathBytes)
+    profile = next(Self.profileBytes)
+    processors = next(Self.processorBytes)
+    header = next(memory.count - start)
+  }
+}
