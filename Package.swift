@@ -76,6 +76,9 @@ let package = Package(
       name: "terrarium-board",
       dependencies: ["Commands", "Platform"],
       swiftSettings: swiftSettings),
+
+    // Tests.
+    tests("ProfilesTests", ["Units", "Profiles"]),
   ],
   swiftLanguageModes: [.v6]
 )
