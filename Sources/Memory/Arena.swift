@@ -35,6 +35,9 @@ package struct Arena: ~Copyable {
     self.pageBytes = pageBytes
   }
 
+  /// Whether this arena only counts: what it hands out is empty and must not be filled.
+  package var isMeasuring: Bool { unsafe base == nil }
+
   /// Takes over zeroed, page-aligned memory that stays mapped for the life of the process.
   @unsafe
   package init(unsafeBase base: UnsafeMutableRawPointer, byteCount: Int, pageBytes: Int) {
