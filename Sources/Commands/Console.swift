@@ -1,4 +1,4 @@
-package import Units
+import Units
 
 /// Standard output and standard error, buffered in planning memory.
 package struct Console<System: Host>: ~Copyable {

@@ -1,3 +1,5 @@
+import Profiles
+import ModelFormat
 import Units
 
 extension Failure {

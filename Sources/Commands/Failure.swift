@@ -1,7 +1,7 @@
-package import Memory
+import Memory
 package import ModelFormat
 package import Profiles
-package import Units
+import Units
 
 /// What was being done to a file when it failed.
 package enum FileAction {

@@ -1,4 +1,4 @@
-package import Units
+import Units
 
 /// Finds what lies beside the program: in the working folder, or in a folder above the program.
 enum FileSearch<System: Host> {

@@ -13,8 +13,8 @@ package struct PlanningMemory: BitwiseCopyable {
   let paths: FixedBuffer<UInt8>
   /// The text of the profile, 1 byte more than the longest allowed.
   let profile: FixedBuffer<UInt8>
-  /// Processor numbers.
-  let processors: FixedBuffer<UInt8>
+  /// Processor numbers, Int32 each.
+  private let processors: FixedBuffer<UInt8>
   /// The header of the model file.
   let header: FixedBuffer<UInt8>
 
@@ -42,5 +42,13 @@ package struct PlanningMemory: BitwiseCopyable {
     profile = next(Self.profileBytes)
     processors = next(Self.processorBytes)
     header = next(memory.count - start)
+  }
+
+  /// Room for processor numbers.
+  var processorNumbers: FixedBuffer<Int32> {
+    // SAFETY: the parts before this one are multiples of 64 bytes, so it is aligned; any bytes are numbers.
+    unsafe FixedBuffer(
+      unsafeBase: UnsafeMutableRawPointer(processors.unsafeBaseAddress).assumingMemoryBound(
+        to: Int32.self), count: processors.count / 4)
   }
 }

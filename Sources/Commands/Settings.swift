@@ -1,5 +1,5 @@
-package import Profiles
-package import Units
+import Profiles
+import Units
 
 /// The profile of a run, and what the command line changes in it.
 enum Settings<System: Host> {
@@ -53,7 +53,7 @@ enum Settings<System: Host> {
   }
 
   private static func apply(_ options: Options, to profile: inout Profile) throws(Failure) {
-    do {
+    do throws(UsageError) {
       if let context = try options.integer(.context, in: 0...contextMax) {
         profile.contextTokens = context
         if context > 0 { profile.tileTokens = min(profile.tileTokens, context) }
@@ -76,13 +76,13 @@ enum Settings<System: Host> {
       }
       if let text = options.text(.policy) {
         guard let policy = PolicyChoice(named: text.bytes) else {
-          throw UsageError.badValue(text, option: .policy)
+          throw .badValue(text, option: .policy)
         }
         profile.policy = policy
       }
       if let text = options.text(.isa) {
         guard let choice = InstructionSetChoice(named: text.bytes) else {
-          throw UsageError.badValue(text, option: .isa)
+          throw .badValue(text, option: .isa)
         }
         profile.instructionSet = choice
       }

@@ -1,9 +1,9 @@
 package import Cache
 package import Kernels
-package import Memory
+import Memory
 package import ModelFormat
 package import Profiles
-package import Units
+import Units
 
 /// Every number that the memory of a run follows from.
 package struct RunShape: BitwiseCopyable {

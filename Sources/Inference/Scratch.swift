@@ -1,7 +1,10 @@
-package import Kernels
-package import Memory
-package import Quantization
-package import Units
+import Cache
+import ModelFormat
+import Profiles
+import Kernels
+import Memory
+import Quantization
+import Units
 
 /// What a prefill tile needs on its way through one layer.
 ///

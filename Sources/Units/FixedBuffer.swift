@@ -73,6 +73,15 @@ public struct FixedBuffer<Element: BitwiseCopyable>: BitwiseCopyable, @unchecked
     }
   }
 
+  /// The same memory as bytes, for reading a file into it.
+  @inlinable
+  public var asBytes: FixedBuffer<UInt8> {
+    // SAFETY: elements are trivially copyable, and any bytes are valid integers and floats.
+    unsafe FixedBuffer<UInt8>(
+      unsafeBase: UnsafeMutableRawPointer(base).assumingMemoryBound(to: UInt8.self),
+      count: count * MemoryLayout<Element>.stride)
+  }
+
   /// Sets every element to `value`.
   @inlinable
   public func fill(_ value: Element) {
