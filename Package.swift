@@ -74,8 +74,9 @@ let package = Package(
       swiftSettings: swiftSettings),
     .executableTarget(
       name: "terrarium-board",
-      dependencies: ["Commands", "Platform"],
-      swiftSettings: swiftSettings),
+      dependencies: ["Units", "Commands", "Platform"],
+      // Embedded Swift has no `CommandLine`: the program defines its own C entry point.
+      swiftSettings: swiftSettings + [.unsafeFlags(["-parse-as-library"])]),
   ],
   swiftLanguageModes: [.v6]
 )

@@ -7,9 +7,7 @@ struct Sum {
   var turns: InlineArray<8, Int>
 }
 
-func exercise() throws(HostError) {
-  let arguments = unsafe Arguments(
-    unsafeCount: CommandLine.argc, unsafeStart: CommandLine.unsafeArgv)
+func exercise(_ arguments: Arguments) throws(HostError) {
   Linux.prepare()
   let size = WorkerPool.byteCount(threadCount: 4, pageSize: Linux.pageSize)
   let memory = try Linux.reserve(byteCount: size + 65536, hugePages: false, locked: false)
@@ -60,12 +58,22 @@ func exercise() throws(HostError) {
   text.append(" data ")
   text.append(grouped: usage.dataBytes)
   text.append("\n")
+  try send(text)
+}
+
+func send(_ text: TextBuffer) throws(HostError) {
   try Linux.write(text.bytes, to: .standardOutput)
 }
 
-do {
-  try exercise()
-  Linux.exit(0)
-} catch {
-  Linux.exit(70)
+/// Where the C library starts the program; the package manager links `main` to this name.
+@c(terrarium_board_main)
+public func terrariumBoardMain(
+  _ count: Int32, _ words: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>
+) -> Int32 {
+  do {
+    try exercise(unsafe Arguments(unsafeCount: count, unsafeStart: words))
+    return 0
+  } catch {
+    return 70
+  }
 }
