@@ -2,65 +2,50 @@ internal import Commands
 internal import Platform
 internal import Units
 
-struct Sum {
+/// What the threads of the exercise share.
+struct Exercise {
   var pool: WorkerPool
-  var turns: InlineArray<8, Int>
+  var turns = InlineArray<8, Int>(repeating: 0)
 }
 
+/// Launches, seals, then works in rounds: one line of input or one dot of output each.
 func exercise(_ arguments: Arguments) throws(HostError) {
   Linux.prepare()
-  let size = WorkerPool.byteCount(threadCount: 4, pageSize: Linux.pageSize)
+  let threadCount = 4
+  let size = WorkerPool.byteCount(threadCount: threadCount, pageSize: Linux.pageSize)
   let memory = try Linux.reserve(byteCount: size + 65536, hugePages: false, locked: false)
-  let numbers = unsafe FixedBuffer<Int32>(
-    unsafeBase: UnsafeMutableRawPointer(memory.unsafeBaseAddress + size).bindMemory(
-      to: Int32.self, capacity: 1024), count: 1024)
-  let found = Linux.processors(into: numbers)
   let pool = try Linux.startWorkers(
-    threadCount: 4, memory: memory.extracting(0..<size), processors: numbers.extracting(0..<0))
+    threadCount: threadCount, memory: memory.extracting(0..<size),
+    processors: unsafe FixedBuffer(
+      unsafeBase: UnsafeMutablePointer(bitPattern: 64).unsafelyUnwrapped, count: 0))
   Linux.prefaultStack(byteCount: 65536)
-  let before = Linux.memoryUsage()
+  var isChat = false
+  for index in 0..<arguments.count where arguments[index].equals("--chat") { isChat = true }
   let report = Linux.seal(publishing: false)
-  var sum = Sum(pool: pool, turns: .init(repeating: 0))
-  let start = Linux.nanoseconds()
-  for _ in 0..<1000 {
-    unsafe pool.run(&sum) { context, index, count in
-      let sum = unsafe context.assumingMemoryBound(to: Sum.self)
-      for _ in 0..<10 {
-        unsafe sum.pointee.turns[index] += 1
-        unsafe sum.pointee.pool.barrier()
+  var exercise = Exercise(pool: pool)
+  let room = memory.extracting(size..<size + 1024)
+  for round in 0..<1000 {
+    unsafe pool.run(&exercise) { context, index, count in
+      let exercise = unsafe context.assumingMemoryBound(to: Exercise.self)
+      for _ in 0..<20 {
+        unsafe exercise.pointee.turns[index] += 1
+        unsafe exercise.pointee.pool.barrier()
       }
     }
+    if isChat {
+      if try Linux.read(.standardInput, into: room) == 0 { break }
+    } else if round % 100 == 0 {
+      room[0] = 46
+      try Linux.write(room.extracting(0..<1).bytes, to: .standardOutput)
+    }
+    if Linux.isInterrupted { throw .interrupted }
   }
-  let elapsed = Linux.nanoseconds() - start
-  let usage = Linux.memoryUsage()
-  var text = TextBuffer(memory.extracting(size + 8192..<size + 16384))
-  text.append("arguments ")
-  text.append(arguments.count)
-  text.append(" processors ")
-  text.append(found)
-  text.append(" turns")
-  for index in 0..<4 {
-    text.append(" ")
-    text.append(sum.turns[index])
-  }
-  text.append(" ns per barrier ")
-  text.append(Int(elapsed / 11000))
-  text.append("\nfilter ")
-  text.append(report.filtersSystemCalls ? 1 : 0)
-  text.append(" limits ")
-  text.append(report.limitsMemory ? 1 : 0)
-  text.append(" peak ")
-  text.append(grouped: usage.peakResidentBytes)
-  text.append(" anonymous ")
-  text.append(grouped: before.anonymousBytes)
-  text.append(" ")
-  text.append(grouped: usage.anonymousBytes)
-  text.append(" data ")
-  text.append(grouped: usage.dataBytes)
-  text.append("\n")
+  var text = TextBuffer(room)
+  text.append(report.filtersSystemCalls ? "\nfiltered\n" : "\nnot filtered\n")
   try send(text)
 }
 
+/// Writes a text to standard output.
 func send(_ text: TextBuffer) throws(HostError) {
   try Linux.write(text.bytes, to: .standardOutput)
 }
@@ -72,8 +57,8 @@ public func terrariumBoardMain(
 ) -> Int32 {
   do {
     try exercise(unsafe Arguments(unsafeCount: count, unsafeStart: words))
-    return 0
+    Linux.exit(0)
   } catch {
-    return 70
+    Linux.exit(error == .interrupted ? 130 : 70)
   }
 }
