@@ -16,8 +16,11 @@ func swift(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
   .target(name: name, dependencies: dependencies, swiftSettings: swiftSettings)
 }
 
-func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
-  .testTarget(name: name, dependencies: dependencies, swiftSettings: swiftSettings)
+func tests(
+  _ name: String, _ dependencies: [Target.Dependency] = [], exclude: [String] = []
+) -> Target {
+  .testTarget(
+    name: name, dependencies: dependencies, exclude: exclude, swiftSettings: swiftSettings)
 }
 
 let package = Package(
@@ -74,11 +77,15 @@ let package = Package(
       swiftSettings: swiftSettings),
     .executableTarget(
       name: "terrarium-board",
-      dependencies: ["Commands", "Platform"],
-      swiftSettings: swiftSettings),
+      dependencies: ["Units", "Commands", "Platform"],
+      // Embedded Swift has no `CommandLine`: the program defines its own C entry point.
+      swiftSettings: swiftSettings + [.unsafeFlags(["-parse-as-library"])]),
 
-    // Tests.
+    // Tests; those of the seal and of tidiness drive built programs and read sources.
     tests("ProfilesTests", ["Units", "Profiles"]),
+    tests("PlatformTests", ["Units", "Commands", "Platform"]),
+    tests("SealTests", exclude: ["Interposer"]),
+    tests("TidyTests"),
   ],
   swiftLanguageModes: [.v6]
 )

@@ -91,8 +91,7 @@ unsigned long platform_processor_features(int word) {
 
 void *platform_reserve(unsigned long count, int huge_pages, int locked, long *error) {
   *error = 0;
-  void *base =
-      mmap(NULL, count, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  void *base = mmap(NULL, count, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (base == MAP_FAILED) {
     *error = -(long)errno;
     return NULL;
@@ -112,10 +111,9 @@ void *platform_reserve(unsigned long count, int huge_pages, int locked, long *er
 
 __attribute__((noinline)) void platform_prefault_stack(unsigned long count) {
   unsigned long page = getauxval(AT_PAGESZ);
-  volatile unsigned char marks[1];
-  // The kernel grows the main stack on a touch above the stack pointer's limit, page by page.
-  for (unsigned long offset = 0; offset < count; offset += page)
-    *((volatile unsigned char *)marks - offset) = 0;
+  unsigned long frame = (unsigned long)__builtin_frame_address(0);
+  for (unsigned long offset = page; offset <= count; offset += page)
+    *(volatile unsigned char *)(frame - offset) = 0;
 }
 
 long platform_status(void *buffer, unsigned long count) {

@@ -96,7 +96,9 @@ package protocol Host {
 
   /// Ends launching: from here on the process can read, write, wait, ask the time and exit.
   ///
-  /// `publishing` additionally permits `rename` and `remove`, for a command that writes a file.
+  /// What may be called afterwards: `read`, `write`, `close`, `nanoseconds`, `memoryUsage`,
+  /// `isInterrupted`, `exit`, and the pool's own calls; with `publishing` also `rename` and
+  /// `remove`, for a command that writes a file. Anything else ends the process by `SIGSYS`.
   static func seal(publishing: Bool) -> SealReport
 
   /// Ends the process at once.

@@ -46,4 +46,18 @@ struct PathBuilder {
     start -= name.text.count + 1
     drop()
   }
+
+  /// `text` as the kernel wants it.
+  mutating func name(_ text: Text) throws(Failure) -> CString {
+    append(text)
+    guard let name = finish() else { throw .host(.nameTooLong, .reading, text) }
+    return name
+  }
+
+  /// `text` with something behind it; `nil` where that is too long.
+  mutating func name(_ text: Text, suffix: StaticString) -> CString? {
+    append(text)
+    append(Text(suffix))
+    return finish()
+  }
 }

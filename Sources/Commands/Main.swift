@@ -1,0 +1,52 @@
+package import ModelFormat
+package import Units
+
+/// The commands that both builds have, from words to exit code.
+package enum Main<System: Host> {
+  /// Runs `plan`, `run` or `logits` with the words after the command's name.
+  ///
+  /// `header` is that of a GGUF file, made by a build that can read one.
+  package static func run(
+    _ verb: Verb, _ words: FixedBuffer<Text>, header: PackHeader? = nil,
+    in memory: PlanningMemory
+  ) -> ExitCode {
+    var console = Console<System>(memory)
+    do throws(Failure) {
+      let options = try parse(verb, words)
+      if options.has(.help) {
+        Help.write(verb, to: &console.output)
+        try console.flushOutput()
+        return .success
+      }
+      switch verb {
+      case .plan: try plan(options, header: header, in: memory, &console)
+      case .logits: try LogitsCommand<System>.run(options, in: memory, &console)
+      case .run: try RunCommand<System>.run(options, in: memory, &console)
+      }
+      return .success
+    } catch {
+      try? console.flushOutput()
+      console.report(error)
+      return error.exitCode
+    }
+  }
+
+  /// The words of a command line as options.
+  package static func parse(_ verb: Verb, _ words: FixedBuffer<Text>) throws(Failure) -> Options {
+    do { return try Options(verb: verb, arguments: words) } catch { throw .usage(error) }
+  }
+
+  private static func plan(
+    _ options: Options, header: PackHeader?, in memory: PlanningMemory,
+    _ console: inout Console<System>
+  ) throws(Failure) {
+    if let header {
+      try PlanCommand<System>.run(options, header: header, in: memory, &console)
+      return
+    }
+    guard let model = options.text(.model) else { throw .usage(.needed(.model, verb: .plan)) }
+    var names = PathBuilder(memory.paths)
+    let file = try ModelFile<System>(try names.name(model), in: memory)
+    try PlanCommand<System>.run(options, header: file.header, in: memory, &console)
+  }
+}
