@@ -114,6 +114,7 @@ package enum PackLayout {
     _ model: Hyperparameters, _ role: MatrixRole, _ format: WeightFormat
   ) -> UInt64? {
     let (rows, columns) = model.shape(of: role)
-    return UInt64(exactly: format.bytes(rows: rows, columns: columns))
+    return format.checkedBytes(
+      rows: UInt64(truncatingIfNeeded: rows), columns: UInt64(truncatingIfNeeded: columns))
   }
 }
