@@ -37,6 +37,7 @@ let package = Package(
     .target(name: "CKernels"),
     .target(name: "CUnicode"),
     .target(name: "CPlatform"),
+    .target(name: "CAllocations"),
 
     // Core: no Foundation, no platform, builds in Embedded mode without allocations.
     swift("Units"),
@@ -71,7 +72,7 @@ let package = Package(
       name: "terrarium",
       dependencies: [
         "Units", "Memory", "Profiles", "Quantization", "Kernels", "ModelFormat", "Tokenization",
-        "Cache", "Inference", "Commands", "Platform", "Packing",
+        "Cache", "Inference", "Commands", "Platform", "Packing", "CAllocations",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: swiftSettings),

@@ -3,6 +3,21 @@ package import Units
 
 /// The commands that both builds have, from words to exit code.
 package enum Main<System: Host> {
+  /// Takes a whole command line; `nil` where its first word is none of these commands.
+  package static func run(_ arguments: Arguments, in memory: PlanningMemory) -> ExitCode? {
+    guard arguments.count > 1, let verb = Verb(named: arguments[1].text) else { return nil }
+    return run(verb, words(arguments, from: 2, in: memory), in: memory)
+  }
+
+  /// The words of a command line from `start` on; those past the 256th are dropped.
+  package static func words(
+    _ arguments: Arguments, from start: Int, in memory: PlanningMemory
+  ) -> FixedBuffer<Text> {
+    let count = min(max(arguments.count - start, 0), memory.words.count)
+    for index in 0..<count { memory.words[index] = arguments[start + index].text }
+    return memory.words.extracting(0..<count)
+  }
+
   /// Runs `plan`, `run` or `logits` with the words after the command's name.
   ///
   /// `header` is that of a GGUF file, made by a build that can read one.

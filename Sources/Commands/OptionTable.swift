@@ -6,6 +6,17 @@ package enum Verb: Int, BitwiseCopyable {
   case run
   case logits
 
+  /// The command that `word` names.
+  package init?(named word: Text) {
+    for raw in 0..<3 {
+      if let verb = Verb(rawValue: raw), word.equals(verb.name) {
+        self = verb
+        return
+      }
+    }
+    return nil
+  }
+
   /// The word on the command line.
   package var name: StaticString {
     switch self {

@@ -9,6 +9,8 @@ package struct PlanningMemory: BitwiseCopyable {
   let output: FixedBuffer<UInt8>
   /// Text on its way to standard error.
   let messages: FixedBuffer<UInt8>
+  /// The words of the command line.
+  package let words: FixedBuffer<Text>
   /// Names of files under construction.
   let paths: FixedBuffer<UInt8>
   /// The text of the profile, 1 byte more than the longest allowed.
@@ -18,24 +20,26 @@ package struct PlanningMemory: BitwiseCopyable {
   /// The header of the model file.
   let header: FixedBuffer<UInt8>
 
+  private static let wordsMax = 256
   private static let outputBytes = 16 << 10
   private static let messageBytes = 8 << 10
   private static let pathBytes = 16 << 10
   private static let profileBytes = (64 << 10) + 64
   private static let processorBytes = 4 << 10
 
-  /// Bytes of all parts for headers of at most `headerBytesMax` bytes.
-  package static func byteCount(headerBytesMax: Int) -> Int {
-    outputBytes + messageBytes + pathBytes + profileBytes + processorBytes + headerBytesMax
-  }
-
-  /// Divides `memory`; what is left after the fixed parts may hold a header.
+  /// Divides `memory`, which starts at a multiple of 64; what is left after the fixed parts may
+  /// hold a header.
   package init(_ memory: FixedBuffer<UInt8>) {
     var start = 0
     func next(_ count: Int) -> FixedBuffer<UInt8> {
       defer { start += count }
       return memory.extracting(start..<start + count)
     }
+    let words = next(Self.wordsMax * MemoryLayout<Text>.stride)
+    // SAFETY: the memory starts at a multiple of 64; every word is written before it is read.
+    self.words = unsafe FixedBuffer(
+      unsafeBase: UnsafeMutableRawPointer(words.unsafeBaseAddress).bindMemory(
+        to: Text.self, capacity: Self.wordsMax), count: Self.wordsMax)
     output = next(Self.outputBytes)
     messages = next(Self.messageBytes)
     paths = next(Self.pathBytes)
