@@ -76,6 +76,11 @@ let package = Package(
       name: "terrarium-board",
       dependencies: ["Commands", "Platform"],
       swiftSettings: swiftSettings),
+
+    // Tests.
+    tests("ModelFormatTests", ["Units", "Quantization", "ModelFormat", "Packing"]),
+    tests(
+      "PackingTests", ["Units", "Quantization", "Kernels", "ModelFormat", "Packing"]),
   ],
   swiftLanguageModes: [.v6]
 )
