@@ -34,7 +34,8 @@ let package = Package(
   ],
   targets: [
     // C: micro-kernels, character tables, Linux calls.
-    .target(name: "CKernels"),
+    // libm: fmaf for portable kernels, sqrtf in debug builds.
+    .target(name: "CKernels", linkerSettings: [.linkedLibrary("m")]),
     .target(name: "CUnicode"),
     .target(name: "CPlatform"),
     .target(name: "CAllocations"),
@@ -83,7 +84,11 @@ let package = Package(
       swiftSettings: swiftSettings + [.unsafeFlags(["-parse-as-library"])]),
 
     // Tests; those of the seal and of tidiness drive built programs and read sources.
+    tests("QuantizationTests", ["Units", "Quantization"]),
+    tests("KernelsTests", ["Units", "Quantization", "Kernels"]),
     tests("ProfilesTests", ["Units", "Profiles"]),
+    tests("ModelFormatTests", ["Units", "Quantization", "ModelFormat", "Packing"]),
+    tests("PackingTests", ["Units", "Quantization", "Kernels", "ModelFormat", "Packing"]),
     tests("PlatformTests", ["Units", "Commands", "Platform"]),
     tests("SealTests", exclude: ["Interposer"]),
     tests("TidyTests"),

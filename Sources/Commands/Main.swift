@@ -36,7 +36,7 @@ package enum Main<System: Host> {
       switch verb {
       case .plan: try plan(options, header: header, in: memory, &console)
       case .logits: try LogitsCommand<System>.run(options, in: memory, &console)
-      case .run: try RunCommand<System>.run(options, in: memory, &console)
+      case .run: break
       }
       return .success
     } catch {

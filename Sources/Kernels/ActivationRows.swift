@@ -9,9 +9,9 @@ package import Units
 package struct ActivationRows: BitwiseCopyable {
   package let columns: Int
   package let rows: Int
-  let quants: FixedBuffer<Int8>  // [rows][padded columns]
-  let scales: FixedBuffer<Float>  // [rows][groups]
-  let sums: FixedBuffer<Int32>  // [rows][groups]
+  package let quants: FixedBuffer<Int8>  // [rows][padded columns]
+  package let scales: FixedBuffer<Float>  // [rows][groups]
+  package let sums: FixedBuffer<Int32>  // [rows][groups]
 
   /// Groups of a row.
   package var groups: Int { WeightFormat.groups(columns: columns) }

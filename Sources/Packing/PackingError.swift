@@ -29,6 +29,7 @@ package enum PackingError: Error, Equatable, Sendable {
   // The output.
   case outputExists(String)
   case cannotWrite(String, errno: Int32)
+  case outputIsInput
   case interrupted
 }
 
@@ -63,6 +64,7 @@ extension PackingError: CustomStringConvertible {
     case .outputExists(let path): "\(path) exists already (--force replaces it)"
     case .cannotWrite(let path, let number):
       "\(path) cannot be written (\(systemMessage(number)))"
+    case .outputIsInput: "the output is the input"
     case .interrupted: "interrupted"
     }
   }
@@ -71,9 +73,17 @@ extension PackingError: CustomStringConvertible {
   package var exitCode: Int32 {
     switch self {
     case .gguf(.missing), .gguf(.cannotRead), .gguf(.notAFile): 66
-    case .outputExists, .cannotWrite: 73
+    case .outputExists, .cannotWrite, .outputIsInput: 73
     case .interrupted: 130
     default: 65
+    }
+  }
+
+  /// Whether the message names the output, so that naming the input before it would mislead.
+  package var concernsOutput: Bool {
+    switch self {
+    case .outputExists, .cannotWrite, .interrupted: true
+    default: false
     }
   }
 }

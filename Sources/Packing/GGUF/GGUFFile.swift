@@ -1,4 +1,5 @@
 internal import Foundation
+package import Units
 
 /// A GGUF file opened for reading, with its header.
 ///
@@ -27,6 +28,16 @@ package final class GGUFFile: Sendable {
   }
 
   deinit { close(descriptor) }
+
+  /// Whether `path` leads to this very file.
+  func isFile(at path: String) -> Bool {
+    var own = stat()
+    var other = stat()
+    guard unsafe fstat(descriptor, &own) == 0, unsafe stat(path, &other) == 0 else {
+      return false
+    }
+    return own.st_dev == other.st_dev && own.st_ino == other.st_ino
+  }
 
   /// Reads as much of the file as the header turns out to need.
   private static func header(_ descriptor: Int32) throws(GGUFError) -> GGUFHeader {
@@ -71,10 +82,11 @@ package final class GGUFFile: Sendable {
   }
 
   /// Fills `buffer` with the bytes of the file at `offset`.
-  package func read(
-    into buffer: UnsafeMutableRawBufferPointer, at offset: UInt64
-  ) throws(GGUFError) {
-    unsafe try Self.read(descriptor, buffer, at: offset, .data)
+  package func read(into buffer: FixedBuffer<UInt8>, at offset: UInt64) throws(GGUFError) {
+    // SAFETY: the raw buffer has the length of the fixed one and is used only in this call.
+    let raw = unsafe UnsafeMutableRawBufferPointer(
+      start: buffer.unsafeBaseAddress, count: buffer.count)
+    unsafe try Self.read(descriptor, raw, at: offset, .data)
   }
 
   private static func read(

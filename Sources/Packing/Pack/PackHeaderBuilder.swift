@@ -1,22 +1,22 @@
-internal import ModelFormat
-internal import Quantization
+package import ModelFormat
+package import Quantization
 internal import Units
 
 /// Writes the header of a pack file; its reader is `PackHeader`.
-struct PackHeaderBuilder {
-  private(set) var bytes: [UInt8]
+package struct PackHeaderBuilder {
+  package private(set) var bytes: [UInt8]
   private let model: Hyperparameters
-  private(set) var sectionOffsets: [UInt64] = []
-  private(set) var sectionBytes: [UInt64] = []
-  private(set) var matrixOffsets: [UInt64] = []
-  private(set) var matrixBytes: [UInt64] = []
-  private(set) var vectorOffsets: [UInt64] = []
-  private(set) var fileBytes: UInt64 = 0
+  package private(set) var sectionOffsets: [UInt64] = []
+  package private(set) var sectionBytes: [UInt64] = []
+  package private(set) var matrixOffsets: [UInt64] = []
+  package private(set) var matrixBytes: [UInt64] = []
+  package private(set) var vectorOffsets: [UInt64] = []
+  package private(set) var fileBytes: UInt64 = 0
 
   /// Lays a file out; all checksums of sections and matrices are zero.
   ///
   /// `formats` has one entry per matrix. `model` has been validated, which excludes overflow.
-  init(
+  package init(
     _ model: Hyperparameters, name: String, sourceName: String, formats: [WeightFormat],
     tokenizerBytes: UInt64, templateBytes: UInt64
   ) {
@@ -55,25 +55,25 @@ struct PackHeaderBuilder {
   }
 
   /// Writes the checksum of the header itself; the last step after any change.
-  mutating func seal() {
+  package mutating func seal() {
     put(PackHeader.checksum(ofHeader: bytes.rawSpan), at: 24)
   }
 
   /// Writes the checksum of a section.
-  mutating func setChecksum(_ checksum: UInt64, of kind: SectionKind) {
+  package mutating func setChecksum(_ checksum: UInt64, of kind: SectionKind) {
     put(checksum, at: PackLayout.offset(ofSection: kind) + 24)
   }
 
   /// Writes the checksum of the matrix at `index`.
-  mutating func setChecksum(_ checksum: UInt64, ofMatrix index: Int) {
+  package mutating func setChecksum(_ checksum: UInt64, ofMatrix index: Int) {
     put(checksum, at: PackLayout.offset(ofMatrix: index) + 40)
   }
 
   /// Where a section starts in the file.
-  func offset(of kind: SectionKind) -> UInt64 { sectionOffsets[Int(kind.rawValue) - 1] }
+  package func offset(of kind: SectionKind) -> UInt64 { sectionOffsets[Int(kind.rawValue) - 1] }
 
   /// Bytes of a section.
-  func bytes(of kind: SectionKind) -> UInt64 { sectionBytes[Int(kind.rawValue) - 1] }
+  package func bytes(of kind: SectionKind) -> UInt64 { sectionBytes[Int(kind.rawValue) - 1] }
 
   private mutating func putHyperparameters() {
     put(model.architecture.rawValue, at: 32)
