@@ -90,8 +90,6 @@ let package = Package(
     tests("ModelFormatTests", ["Units", "Quantization", "ModelFormat", "Packing"]),
     tests("PackingTests", ["Units", "Quantization", "Kernels", "ModelFormat", "Packing"]),
     tests("PlatformTests", ["Units", "Commands", "Platform"]),
-    tests("SealTests", exclude: ["Interposer"]),
-    tests("TidyTests"),
   ],
   swiftLanguageModes: [.v6]
 )

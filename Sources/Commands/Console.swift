@@ -8,10 +8,14 @@ package struct Console<System: Host>: ~Copyable {
   /// Text on its way to standard error.
   var messages: TextBuffer
 
+  /// Whether a person watches standard error; asked once, because a sealed process cannot.
+  let isWatched: Bool
+
   /// Writes through the buffers of `memory`.
   package init(_ memory: PlanningMemory) {
     output = TextBuffer(memory.output)
     messages = TextBuffer(memory.messages)
+    isWatched = System.isTerminal(.standardError)
   }
 
   /// Sends what was written to `output`.

@@ -1,3 +1,4 @@
+import Cache
 import Inference
 import ModelFormat
 import Profiles

@@ -4,7 +4,6 @@ import Units
 struct Progress<System: Host> {
   private let what: StaticString
   private let total: Int
-  private let isShown: Bool
   private let startNanoseconds: UInt64
   private var done = 0
   private var shownPercent = -1
@@ -18,14 +17,13 @@ struct Progress<System: Host> {
   init(_ what: StaticString, total: Int) {
     self.what = what
     self.total = max(total, 1)
-    isShown = System.isTerminal(.standardError)
     startNanoseconds = System.nanoseconds()
   }
 
   /// `count` more units are done.
   mutating func advance(_ count: Int, _ console: inout Console<System>) {
     done += count
-    guard isShown else { return }
+    guard console.isWatched else { return }
     let percent = min(done * 100 / total, 100)
     guard percent > shownPercent,
       System.nanoseconds() - startNanoseconds > Self.patienceNanoseconds

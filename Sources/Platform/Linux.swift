@@ -34,7 +34,7 @@ package enum Linux: Host {
   package static var allocationCount: Int { Int(platform_allocation_count()) }
 
   package static var planningMemory: FixedBuffer<UInt8> {
-    let count = Int(PLATFORM_PLANNING_BYTES.rawValue)
+    let count = Int(PLATFORM_PLANNING_BYTES)
     // SAFETY: a static array of that many bytes, which nothing else uses.
     return unsafe FixedBuffer(
       unsafeBase: platform_planning_memory().bindMemory(to: UInt8.self, capacity: count),

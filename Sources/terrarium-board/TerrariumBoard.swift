@@ -11,7 +11,7 @@ public func terrariumBoardMain(
   let memory = PlanningMemory(Linux.planningMemory)
   // SAFETY: what the C library hands to `main` stays valid for the life of the process.
   let arguments = unsafe Arguments(unsafeCount: count, unsafeStart: words)
-  let code = Main<Linux>.run(arguments, in: memory) ?? usage(memory)
+  let code = CommandRunner<Linux>.run(arguments, in: memory) ?? usage(memory)
   Linux.exit(code.rawValue)
 }
 

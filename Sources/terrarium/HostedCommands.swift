@@ -6,6 +6,6 @@ internal import Units
 enum HostedCommands {
   /// Runs `plan`, `run` or `logits`; `nil` where the first word is none of them.
   static func run(_ arguments: Arguments, in memory: PlanningMemory) -> ExitCode? {
-    Main<Linux>.run(arguments, in: memory)
+    CommandRunner<Linux>.run(arguments, in: memory)
   }
 }

@@ -2,7 +2,7 @@ package import ModelFormat
 package import Units
 
 /// The commands that both builds have, from words to exit code.
-package enum Main<System: Host> {
+package enum CommandRunner<System: Host> {
   /// Takes a whole command line; `nil` where its first word is none of these commands.
   package static func run(_ arguments: Arguments, in memory: PlanningMemory) -> ExitCode? {
     guard arguments.count > 1, let verb = Verb(named: arguments[1].text) else { return nil }
