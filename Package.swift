@@ -79,6 +79,7 @@ let package = Package(
 
     // Tests.
     tests("ProfilesTests", ["Units", "Profiles"]),
+    .testTarget(name: "OracleTests", exclude: ["Tools"], swiftSettings: swiftSettings),
   ],
   swiftLanguageModes: [.v6]
 )
