@@ -90,6 +90,7 @@ let package = Package(
     tests("ModelFormatTests", ["Units", "Quantization", "ModelFormat", "Packing"]),
     tests("PackingTests", ["Units", "Quantization", "Kernels", "ModelFormat", "Packing"]),
     tests("PlatformTests", ["Units", "Commands", "Platform"]),
+    .testTarget(name: "OracleTests", exclude: ["Tools"], swiftSettings: swiftSettings),
   ],
   swiftLanguageModes: [.v6]
 )
