@@ -31,7 +31,8 @@ let package = Package(
   ],
   targets: [
     // C: micro-kernels, character tables, Linux calls.
-    .target(name: "CKernels"),
+    // libm: fmaf for portable kernels, sqrtf in debug builds.
+    .target(name: "CKernels", linkerSettings: [.linkedLibrary("m")]),
     .target(name: "CUnicode"),
     .target(name: "CPlatform"),
 
@@ -76,6 +77,12 @@ let package = Package(
       name: "terrarium-board",
       dependencies: ["Commands", "Platform"],
       swiftSettings: swiftSettings),
+
+    // Tests.
+    tests("QuantizationTests", ["Units", "Quantization"]),
+    tests("KernelsTests", ["Units", "Quantization", "Kernels"]),
+    tests("ModelFormatTests", ["Units", "Quantization", "ModelFormat", "Packing"]),
+    tests("PackingTests", ["Units", "Quantization", "Kernels", "ModelFormat", "Packing"]),
   ],
   swiftLanguageModes: [.v6]
 )
