@@ -76,6 +76,7 @@ let package = Package(
         "Cache", "Inference", "Commands", "Platform", "Packing", "CAllocations",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
+      resources: [.copy("Resources/built-in.terra")],
       swiftSettings: swiftSettings),
     .executableTarget(
       name: "terrarium-board",
