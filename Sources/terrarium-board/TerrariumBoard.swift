@@ -8,7 +8,7 @@ struct Exercise {
   var turns = InlineArray<8, Int>(repeating: 0)
 }
 
-/// Launches, seals, then works in rounds: one line of input or one dot of output each.
+/// Launches, seals, then works in rounds: one line of input or 40 dots of output each.
 func exercise(_ arguments: Arguments) throws(HostError) {
   Linux.prepare()
   let threadCount = 4
@@ -24,7 +24,7 @@ func exercise(_ arguments: Arguments) throws(HostError) {
   let report = Linux.seal(publishing: false)
   var exercise = Exercise(pool: pool)
   let room = memory.extracting(size..<size + 1024)
-  for round in 0..<1000 {
+  for _ in 0..<1000 {
     unsafe pool.run(&exercise) { context, index, count in
       let exercise = unsafe context.assumingMemoryBound(to: Exercise.self)
       for _ in 0..<20 {
@@ -34,9 +34,9 @@ func exercise(_ arguments: Arguments) throws(HostError) {
     }
     if isChat {
       if try Linux.read(.standardInput, into: room) == 0 { break }
-    } else if round % 100 == 0 {
-      room[0] = 46
-      try Linux.write(room.extracting(0..<1).bytes, to: .standardOutput)
+    } else {
+      room.fill(46)
+      try Linux.write(room.extracting(0..<40).bytes, to: .standardOutput)
     }
     if Linux.isInterrupted { throw .interrupted }
   }
