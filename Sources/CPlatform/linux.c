@@ -150,6 +150,8 @@ void platform_prepare(void) {
   sigaction(SIGPIPE, &ignore, NULL);
 }
 
-int platform_is_interrupted(void) { return atomic_load_explicit(&interrupted, memory_order_relaxed); }
+int platform_is_interrupted(void) {
+  return atomic_load_explicit(&interrupted, memory_order_relaxed);
+}
 
 void platform_exit(int code) { _exit(code); }

@@ -1,8 +1,8 @@
 // Preloaded into the hosted build: counts requests for memory between launch and end.
-// Launch ends at prctl(PR_SET_NO_NEW_PRIVS), which the seal calls; the end is _exit or the destructor.
-// TERRARIUM_COUNTS names the file for the counts. TERRARIUM_CANARY makes the first write after launch
-// commit what the counts and the trace must notice: "allocate" or "call". TERRARIUM_FILTER=off
-// refuses the filter of system calls, so that the trace is seen to stand on its own.
+// Launch ends at prctl(PR_SET_NO_NEW_PRIVS), which the seal calls; the end is _exit or the
+// destructor. TERRARIUM_COUNTS names the file for the counts. TERRARIUM_CANARY makes the first
+// write after launch commit what the counts and the trace must notice: "allocate" or "call".
+// TERRARIUM_FILTER=off refuses the filter of system calls, so that the trace stands on its own.
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
