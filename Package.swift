@@ -34,9 +34,11 @@ let package = Package(
   ],
   targets: [
     // C: micro-kernels, character tables, Linux calls.
-    .target(name: "CKernels"),
+    // libm: fmaf for portable kernels, sqrtf in debug builds.
+    .target(name: "CKernels", linkerSettings: [.linkedLibrary("m")]),
     .target(name: "CUnicode"),
     .target(name: "CPlatform"),
+    .target(name: "CAllocations"),
 
     // Core: no Foundation, no platform, builds in Embedded mode without allocations.
     swift("Units"),
@@ -71,7 +73,7 @@ let package = Package(
       name: "terrarium",
       dependencies: [
         "Units", "Memory", "Profiles", "Quantization", "Kernels", "ModelFormat", "Tokenization",
-        "Cache", "Inference", "Commands", "Platform", "Packing",
+        "Cache", "Inference", "Commands", "Platform", "Packing", "CAllocations",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: swiftSettings),
@@ -82,6 +84,11 @@ let package = Package(
       swiftSettings: swiftSettings + [.unsafeFlags(["-parse-as-library"])]),
 
     // Tests; those of the seal and of tidiness drive built programs and read sources.
+    tests("QuantizationTests", ["Units", "Quantization"]),
+    tests("KernelsTests", ["Units", "Quantization", "Kernels"]),
+    tests("ProfilesTests", ["Units", "Profiles"]),
+    tests("ModelFormatTests", ["Units", "Quantization", "ModelFormat", "Packing"]),
+    tests("PackingTests", ["Units", "Quantization", "Kernels", "ModelFormat", "Packing"]),
     tests("PlatformTests", ["Units", "Commands", "Platform"]),
     tests("SealTests", exclude: ["Interposer"]),
     tests("TidyTests"),

@@ -23,27 +23,6 @@ package struct CString: BitwiseCopyable {
     text = bytes.extracting(0..<bytes.count - 1)
   }
 
-  /// This text with `suffix` behind it, built in `buffer`; `nil` where it does not fit.
-  package func appending(_ suffix: StaticString, in buffer: FixedBuffer<UInt8>) -> CString? {
-    let length = text.count + suffix.utf8CodeUnitCount
-    guard length < buffer.count else { return nil }
-    for index in 0..<text.count { buffer[index] = text[index] }
-    // SAFETY: a static string's UTF-8 lives as long as the program.
-    let start = unsafe suffix.utf8Start
-    for index in 0..<suffix.utf8CodeUnitCount { buffer[text.count + index] = unsafe start[index] }
-    buffer[length] = 0
-    return CString(terminated: buffer.extracting(0..<length + 1))
-  }
-
-  /// Whether the text is exactly `literal`.
-  package func equals(_ literal: StaticString) -> Bool {
-    guard text.count == literal.utf8CodeUnitCount else { return false }
-    // SAFETY: a static string's UTF-8 lives as long as the program.
-    let start = unsafe literal.utf8Start
-    for index in 0..<text.count where unsafe text[index] != start[index] { return false }
-    return true
-  }
-
   /// The start of the text, for the kernel.
   @unsafe
   package var unsafeStart: UnsafeRawPointer { unsafe UnsafeRawPointer(text.unsafeBaseAddress) }

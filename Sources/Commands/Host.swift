@@ -71,11 +71,17 @@ package protocol Host {
     byteCount: Int, hugePages: Bool, locked: Bool
   ) throws(HostError) -> FixedBuffer<UInt8>
 
+  /// Memory of the program itself, zeroed and aligned to 64: what planning works in.
+  static var planningMemory: FixedBuffer<UInt8> { get }
+
   /// Makes the pages of the calling thread's stack present, `byteCount` below the current frame.
   static func prefaultStack(byteCount: Int)
 
   /// What the kernel charges to this process now.
   static func memoryUsage() -> MemoryUsage
+
+  /// Heap allocations of the process so far; 0 where the program has no heap.
+  static var allocationCount: Int { get }
 
   /// Starts the threads of a pool in `memory`, which is page-aligned and holds at least
   /// `WorkerPool.byteCount(threadCount:pageSize:)` bytes.

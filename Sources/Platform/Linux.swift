@@ -31,6 +31,16 @@ package enum Linux: Host {
       unsafeBase: base.bindMemory(to: UInt8.self, capacity: byteCount), count: byteCount)
   }
 
+  package static var allocationCount: Int { Int(platform_allocation_count()) }
+
+  package static var planningMemory: FixedBuffer<UInt8> {
+    let count = Int(PLATFORM_PLANNING_BYTES)
+    // SAFETY: a static array of that many bytes, which nothing else uses.
+    return unsafe FixedBuffer(
+      unsafeBase: platform_planning_memory().bindMemory(to: UInt8.self, capacity: count),
+      count: count)
+  }
+
   package static func prefaultStack(byteCount: Int) {
     platform_prefault_stack(UInt(byteCount))
   }

@@ -9,7 +9,7 @@ enum Subject: String, CaseIterable, CustomTestStringConvertible {
   /// The built program.
   var program: String {
     switch self {
-    case .hosted: ".build/release/terrarium-board"
+    case .hosted: ".build/release/terrarium"
     case .board: ".build/boards/x86-64/terrarium-board"
     }
   }

@@ -1,0 +1,139 @@
+// The kernels: one table of functions per instruction set, all with the same bits.
+//
+// Shapes and contracts are stated here once; the Swift module Kernels checks them before it calls.
+// No function allocates, keeps state or calls anything but memcpy and memset (portable: fmaf).
+//
+// Conventions
+// - "Lane sum": lane i (0 ... 15) adds elements i, i + 16, ... in order, missing ones as +0; then the
+//   lanes fold 16 -> 8 -> 4 -> 2 -> 1 (lane i adds lane i + width).
+// - Rounding to integers is to nearest, ties to even. Only what is called fma is fused.
+#ifndef CKERNELS_H
+#define CKERNELS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define KERNEL_HEAD_DIMENSION_MAX 512
+
+// Rows of activations, quantized: int8 with one float scale and one sum of quants per group of 32.
+typedef struct {
+  const int8_t *quants;    // [rows][quant_stride], zero in the padding
+  const float *scales;     // [rows][group_stride]
+  const int32_t *sums;     // [rows][group_stride]
+  size_t quant_stride;
+  size_t group_stride;
+  size_t rows;
+} kernel_rows;
+
+// output[token][row] for consecutive weight tiles: acc = 0; per group in the order of k
+// acc = fma(dot, weight scale * activation scale, acc); asymmetric, after that,
+// acc = fma(sum, minimum * activation scale, acc).
+typedef struct {
+  const uint8_t *tiles;    // [tile_count][tile_bytes]
+  size_t tile_bytes;
+  size_t tile_count;
+  size_t groups;
+  kernel_rows tokens;
+  float *output;           // [tokens][output_stride], the first row of the first tile
+  size_t output_stride;
+} kernel_matmul;
+
+// scores[query][slot] = scale * acc, acc as in kernel_matmul over the groups of the head.
+typedef struct {
+  const uint8_t *keys;     // tiles of 16 slots
+  size_t tile_bytes;
+  size_t dimensions;
+  size_t slot_begin;       // slots [slot_begin, slot_end)
+  size_t slot_end;
+  float scale;
+  kernel_rows queries;
+  float *scores;           // [queries][score_stride]
+  size_t score_stride;
+} kernel_scores;
+
+// In place: p = visible ? exp(score - largest visible score) : 0 for slots < slot_count, 0 up to the
+// next multiple of 32; sums[query] = lane sum of p. A slot is visible to a query when
+// position <= query position and (slot < sink_slots or query position - position < window).
+typedef struct {
+  float *scores;           // [queries][score_stride]
+  size_t score_stride;
+  size_t slot_count;
+  const uint32_t *slot_positions;   // [slot_count]
+  const uint32_t *query_positions;  // [queries]
+  size_t queries;
+  size_t sink_slots;
+  uint32_t window;
+  float *sums;             // [queries]
+} kernel_softmax;
+
+// output[query][dimension] = acc / sum: per block of 32 slots in order, y = p * value scale is
+// quantized like an activation group (once per group of 32 dimensions), then
+// acc = fma(dot, scale of y, acc).
+typedef struct {
+  const uint8_t *values;   // blocks of 32 slots
+  size_t block_bytes;
+  size_t dimensions;
+  size_t slot_count;
+  const float *probabilities;       // [queries][probability_stride], zero up to a multiple of 32
+  size_t probability_stride;
+  const float *sums;       // [queries]
+  size_t queries;
+  float *output;           // [queries][output_stride]
+  size_t output_stride;
+} kernel_weighted_sum;
+
+typedef struct {
+  // Elementwise. exponential: 0 below -87.33, infinite above 88.72.
+  void (*exponential)(const float *x, float *y, size_t count);
+  void (*swiglu)(const float *gate, const float *up, float *y, size_t count);
+  void (*add)(const float *x, float *y, size_t count);  // y += x
+  // 1 where every element is finite.
+  int (*is_finite)(const float *x, size_t count);
+  // Pairs (2i, 2i + 1) where interleaved, else (i, i + rotated / 2), in each of `heads` heads.
+  void (*rope)(float *x, size_t heads, size_t dimensions, size_t rotated, int interleaved,
+               const float *cosines, const float *sines);
+  // Hadamard blocks in place; block: a power of two <= 32 that divides count.
+  void (*hadamard)(float *x, size_t count, size_t block);
+  // y = x * (1 / sqrt(mean square + epsilon)) * weight; 0 where the mean is not finite.
+  int (*rms_norm)(const float *x, const float *weight, float epsilon, float *y, size_t count);
+  // Groups of 32, the last one shorter; zeros up to a multiple of 32. 0 where x is not finite.
+  int (*quantize)(const float *x, size_t count, int8_t *quants, float *scales, int32_t *sums);
+  // 32 values to int8 or nibbles with a half-precision scale.
+  uint16_t (*quantize_int8)(const float *x, int8_t *quants);
+  uint16_t (*quantize_int4)(const float *x, int8_t *quants);
+  void (*matmul_int8)(const kernel_matmul *arguments);
+  void (*matmul_int4)(const kernel_matmul *arguments);
+  void (*matmul_int4_asymmetric)(const kernel_matmul *arguments);
+  // One row (0 ... 15) of a weight tile as floats, groups * 32 of them.
+  void (*row_int8)(const uint8_t *tile, size_t groups, size_t row, float *y);
+  void (*row_int4)(const uint8_t *tile, size_t groups, size_t row, float *y);
+  void (*row_int4_asymmetric)(const uint8_t *tile, size_t groups, size_t row, float *y);
+  // Quantize one vector of a head into the slot of a key tile, or of a block of values.
+  void (*append_key_int8)(uint8_t *tile, size_t dimensions, size_t slot, const float *x);
+  void (*append_key_int4)(uint8_t *tile, size_t dimensions, size_t slot, const float *x);
+  void (*append_value_int8)(uint8_t *block, size_t dimensions, size_t slot, const float *x);
+  void (*append_value_int4)(uint8_t *block, size_t dimensions, size_t slot, const float *x);
+  void (*scores_int8)(const kernel_scores *arguments);
+  void (*scores_int4)(const kernel_scores *arguments);
+  void (*softmax)(const kernel_softmax *arguments);
+  void (*weighted_sum_int8)(const kernel_weighted_sum *arguments);
+  void (*weighted_sum_int4)(const kernel_weighted_sum *arguments);
+} kernel_table;
+
+typedef enum {
+  KERNEL_PORTABLE = 0,
+  KERNEL_AVX2 = 1,
+  KERNEL_AVX512VNNI = 2,
+  KERNEL_NEON = 3,
+  KERNEL_DOTPROD = 4,
+  KERNEL_I8MM = 5,
+} kernel_instruction_set;
+
+// The table of an instruction set, or NULL where this architecture does not have it.
+const kernel_table *kernel_table_of(kernel_instruction_set set);
+
+// Bit n set: this x86-64 processor and its operating system run instruction set n.
+// On other architectures only portable: there the caller knows the capabilities.
+uint32_t kernel_cpuid_sets(void);
+
+#endif

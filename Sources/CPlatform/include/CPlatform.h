@@ -29,7 +29,12 @@ unsigned long platform_processor_features(int word);
 // Memory. `platform_reserve` returns NULL and sets `*error` where it fails.
 void *_Nullable platform_reserve(unsigned long count, int huge_pages, int locked,
                                  long *_Nonnull error);
+// Heap allocations so far; 0 where the program has no counter (see CAllocations) and no heap.
+unsigned long platform_allocation_count(void);
 void platform_prefault_stack(unsigned long count);
+// Zeroed memory of the program itself, for what is needed before anything is reserved.
+enum { PLATFORM_PLANNING_BYTES = 1280 << 10 };
+void *_Nonnull platform_planning_memory(void);
 // The text of /proc/self/status; the file stays open from the first call on.
 long platform_status(void *_Nonnull buffer, unsigned long count);
 

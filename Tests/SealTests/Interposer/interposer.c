@@ -18,11 +18,6 @@
 #include <sys/types.h>
 #include <unistd.h>
 
-extern void *__libc_malloc(size_t);
-extern void *__libc_calloc(size_t, size_t);
-extern void *__libc_realloc(void *, size_t);
-extern void *__libc_memalign(size_t, size_t);
-
 static atomic_int launched, reported;
 static atomic_long allocations, mappings;
 static int counts = -1;
@@ -48,27 +43,42 @@ static void count(atomic_long *counter) {
   if (atomic_load(&launched)) atomic_fetch_add(counter, 1);
 }
 
-void *malloc(size_t size) {
-  count(&allocations);
-  return __libc_malloc(size);
+// The program may bring a counter of its own before glibc's allocator. What both end in is counted:
+// glibc's names for it. They are looked up in the libraries behind this one.
+#define NEXT(name, ...)                                                  \
+  static void *(*next)(__VA_ARGS__);                                     \
+  if (!next) next = (void *(*)(__VA_ARGS__))dlsym(RTLD_NEXT, name);      \
+  count(&allocations)
+
+void *__libc_malloc(size_t size) {
+  NEXT("__libc_malloc", size_t);
+  return next(size);
 }
 
-void *calloc(size_t number, size_t size) {
-  count(&allocations);
-  return __libc_calloc(number, size);
+void *__libc_calloc(size_t number, size_t size) {
+  NEXT("__libc_calloc", size_t, size_t);
+  return next(number, size);
 }
 
-void *realloc(void *old, size_t size) {
-  count(&allocations);
-  return __libc_realloc(old, size);
+void *__libc_realloc(void *old, size_t size) {
+  NEXT("__libc_realloc", void *, size_t);
+  return next(old, size);
 }
 
-void *memalign(size_t alignment, size_t size) {
-  count(&allocations);
-  return __libc_memalign(alignment, size);
+void *__libc_memalign(size_t alignment, size_t size) {
+  NEXT("__libc_memalign", size_t, size_t);
+  return next(alignment, size);
 }
 
-void *aligned_alloc(size_t alignment, size_t size) { return memalign(alignment, size); }
+void *malloc(size_t size) { return __libc_malloc(size); }
+
+void *calloc(size_t number, size_t size) { return __libc_calloc(number, size); }
+
+void *realloc(void *old, size_t size) { return __libc_realloc(old, size); }
+
+void *memalign(size_t alignment, size_t size) { return __libc_memalign(alignment, size); }
+
+void *aligned_alloc(size_t alignment, size_t size) { return __libc_memalign(alignment, size); }
 
 int posix_memalign(void **result, size_t alignment, size_t size) {
   *result = memalign(alignment, size);

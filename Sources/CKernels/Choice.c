@@ -1,0 +1,40 @@
+// Which tables there are, and which of them an x86-64 processor can run.
+
+#include "CKernels.h"
+#include "Table.h"
+
+#if defined(__x86_64__)
+#include <cpuid.h>
+
+static uint64_t enabled_state(void) {
+  uint32_t low, high;
+  __asm__ volatile("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
+  return (uint64_t)high << 32 | low;
+}
+
+uint32_t kernel_cpuid_sets(void) {
+  uint32_t sets = 1u << KERNEL_PORTABLE, a, b, c, d, extended_b, extended_c;
+  if (!__get_cpuid(1, &a, &b, &c, &d)) return sets;
+  const uint32_t fma = 1u << 12, xsave = 1u << 27, avx = 1u << 28, f16c = 1u << 29;
+  if ((c & (fma | xsave | avx | f16c)) != (fma | xsave | avx | f16c)) return sets;
+  uint64_t state = enabled_state();
+  if ((state & 0x6) != 0x6) return sets;
+  if (!__get_cpuid_count(7, 0, &a, &extended_b, &extended_c, &d)) return sets;
+  if (extended_b & 1u << 5) sets |= 1u << KERNEL_AVX2;
+  return sets;
+}
+#else
+uint32_t kernel_cpuid_sets(void) { return 1u << KERNEL_PORTABLE; }
+#endif
+
+const kernel_table *kernel_table_of(kernel_instruction_set set) {
+  switch (set) {
+    case KERNEL_PORTABLE: return &kernel_table_portable;
+#if defined(__x86_64__)
+    case KERNEL_AVX2: return &kernel_table_avx2;
+#elif defined(__aarch64__)
+    case KERNEL_NEON: return &kernel_table_neon;
+#endif
+    default: return NULL;
+  }
+}

@@ -1,0 +1,101 @@
+internal import CKernels
+
+/// A family of kernels; all give the same bits, the later ones are faster where they run.
+package enum InstructionSet: UInt32, BitwiseCopyable, Sendable {
+  case portable = 0
+  case avx2 = 1
+  case avx512vnni = 2
+  case neon = 3
+  case dotprod = 4
+  case i8mm = 5
+
+  /// The name as `--isa` takes it.
+  package var name: StaticString {
+    switch self {
+    case .portable: "portable"
+    case .avx2: "avx2"
+    case .avx512vnni: "avx512vnni"
+    case .neon: "neon"
+    case .dotprod: "dotprod"
+    case .i8mm: "i8mm"
+    }
+  }
+
+  /// The set of that name, or `nil`.
+  package init?(name: RawSpan) {
+    for value in UInt32(0)..<6 {
+      guard let set = InstructionSet(rawValue: value), set.matches(name) else { continue }
+      self = set
+      return
+    }
+    return nil
+  }
+
+  /// Whether this program contains the kernels of this set, whatever the processor.
+  package var isBuilt: Bool { unsafe kernel_table_of(cSet) != nil }
+
+  var cSet: kernel_instruction_set { kernel_instruction_set(rawValue: rawValue) }
+
+  private func matches(_ text: RawSpan) -> Bool {
+    guard text.byteCount == name.utf8CodeUnitCount else { return false }
+    for offset in 0..<text.byteCount {
+      // SAFETY: both lengths are equal; static text lives as long as the program.
+      let same =
+        unsafe text.unsafeLoad(fromByteOffset: offset, as: UInt8.self)
+        == name.utf8Start[offset]
+      guard same else { return false }
+    }
+    return true
+  }
+}
+
+/// The instruction sets a processor can run.
+package struct InstructionSets: BitwiseCopyable, Equatable, Sendable {
+  private let bits: UInt32
+
+  /// Bit n stands for the set with raw value n.
+  package init(bits: UInt32) {
+    self.bits = bits
+  }
+
+  /// Whether the processor can run `set`.
+  package func contains(_ set: InstructionSet) -> Bool { bits >> set.rawValue & 1 == 1 }
+
+  /// The sets of an ARM64 processor from what the kernel of Linux hands every program.
+  ///
+  /// `AT_HWCAP` bit 1 is Advanced SIMD, bit 20 the dot product; `AT_HWCAP2` bit 13 is i8mm.
+  package static func arm64(hwcap: UInt64, hwcap2: UInt64) -> InstructionSets {
+    var bits: UInt32 = 1
+    if hwcap >> 1 & 1 == 1 {
+      bits |= 1 << InstructionSet.neon.rawValue
+      if hwcap >> 20 & 1 == 1 {
+        bits |= 1 << InstructionSet.dotprod.rawValue
+        if hwcap2 >> 13 & 1 == 1 { bits |= 1 << InstructionSet.i8mm.rawValue }
+      }
+    }
+    return InstructionSets(bits: bits)
+  }
+
+  /// The sets of this processor.
+  ///
+  /// x86-64 is asked itself. ARM64 cannot be: there the caller hands in `AT_HWCAP` and `AT_HWCAP2`
+  /// of the auxiliary vector, which are ignored on x86-64.
+  package static func ofThisProcessor(hwcap: UInt64, hwcap2: UInt64) -> InstructionSets {
+    #if arch(arm64)
+      return arm64(hwcap: hwcap, hwcap2: hwcap2)
+    #else
+      return InstructionSets(bits: kernel_cpuid_sets())
+    #endif
+  }
+
+  /// The fastest set that the processor can run and this program contains.
+  package var best: InstructionSet {
+    let order: InlineArray<6, InstructionSet> = [
+      .i8mm, .dotprod, .neon, .avx512vnni, .avx2, .portable,
+    ]
+    for index in 0..<order.count where contains(order[index]) && order[index].isBuilt {
+      return order[index]
+    }
+    return .portable
+  }
+}

@@ -1,0 +1,32 @@
+internal import CKernels
+package import Quantization
+
+/// Fast twins of the group quantizers of `QuantizedGroup`, with the same bits.
+extension KernelSet {
+  /// `QuantizedGroup.int8`.
+  package func quantizeInt8(_ values: InlineArray<32, Float>) -> QuantizedGroup {
+    unsafe quantize(values, with: table.pointee.quantize_int8)
+  }
+
+  /// `QuantizedGroup.int4`.
+  package func quantizeInt4(_ values: InlineArray<32, Float>) -> QuantizedGroup {
+    unsafe quantize(values, with: table.pointee.quantize_int4)
+  }
+
+  @unsafe
+  private func quantize(
+    _ values: InlineArray<32, Float>,
+    with kernel: @convention(c) (UnsafePointer<Float>?, UnsafeMutablePointer<Int8>?) -> UInt16
+  ) -> QuantizedGroup {
+    var group = QuantizedGroup()
+    var quants = group.quants.mutableSpan
+    // SAFETY: 32 floats are read and 32 bytes written, which is what both hold.
+    let scale = unsafe values.span.withUnsafeBufferPointer { source in
+      unsafe quants.withUnsafeMutableBufferPointer { target in
+        unsafe kernel(source.baseAddress, target.baseAddress)
+      }
+    }
+    group.scale = scale
+    return group
+  }
+}

@@ -1,0 +1,30 @@
+internal import CKernels
+package import Units
+
+/// Which dimensions of a head rotate together.
+package enum RopePairing: UInt8, BitwiseCopyable, Sendable {
+  /// (0, 1), (2, 3) …
+  case interleaved
+  /// (0, n/2), (1, n/2 + 1) … for n rotated dimensions.
+  case split
+}
+
+/// Rotary position embedding.
+extension KernelSet {
+  /// Rotates the first `2 · cosines.count` dimensions of every head in place.
+  ///
+  /// `heads` is [heads][headDimension]; the table, one entry per pair, comes from
+  /// `Rotary.fillTable` and serves all heads of a token.
+  package func rope(
+    _ heads: FixedBuffer<Float>, headDimension: Int, pairing: RopePairing,
+    cosines: FixedBuffer<Float>, sines: FixedBuffer<Float>
+  ) {
+    precondition(headDimension > 0 && heads.count % headDimension == 0, "whole heads")
+    precondition(cosines.count == sines.count, "one sine for each cosine")
+    precondition(cosines.count * 2 <= headDimension, "the head has the rotated dimensions")
+    // SAFETY: heads × headDimension elements, of which pairs within the head are touched.
+    unsafe table.pointee.rope(
+      heads.unsafeBaseAddress, heads.count / headDimension, headDimension, cosines.count * 2,
+      pairing == .interleaved ? 1 : 0, cosines.unsafeBaseAddress, sines.unsafeBaseAddress)
+  }
+}

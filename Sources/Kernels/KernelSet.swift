@@ -1,0 +1,126 @@
+internal import CKernels
+package import Quantization
+package import Units
+
+/// The kernels of one instruction set: every hot loop of the forward pass.
+///
+/// All functions are safe to call from several threads at once on disjoint outputs; none allocates
+/// or keeps state. Shapes are checked here, the C code behind trusts them.
+@safe
+package struct KernelSet: BitwiseCopyable, @unchecked Sendable {
+  // SAFETY: points at one of the constant tables of CKernels.
+  let table: UnsafePointer<kernel_table>
+
+  /// Which kernels these are.
+  package let instructionSet: InstructionSet
+
+  /// The kernels of `set`; the caller has made sure that the processor runs them.
+  ///
+  /// Traps where the program does not contain them (`isBuilt`).
+  package init(_ set: InstructionSet) {
+    guard let table = unsafe kernel_table_of(set.cSet) else {
+      preconditionFailure("kernels of another architecture")
+    }
+    unsafe self.table = table
+    instructionSet = set
+  }
+
+  /// output[i] = e^x[i]: 0 below −87.33, infinite above 88.72.
+  package func exponential(_ x: FixedBuffer<Float>, into output: FixedBuffer<Float>) {
+    precondition(output.count == x.count, "one output for each input")
+    // SAFETY: both buffers hold `count` elements.
+    unsafe table.pointee.exponential(x.unsafeBaseAddress, output.unsafeBaseAddress, x.count)
+  }
+
+  /// output[i] = silu(gate[i]) · up[i]; `output` may be `gate` or `up`.
+  package func swiglu(
+    gate: FixedBuffer<Float>, up: FixedBuffer<Float>, into output: FixedBuffer<Float>
+  ) {
+    precondition(up.count == gate.count, "as many up as gate")
+    precondition(output.count == gate.count, "one output for each input")
+    // SAFETY: all buffers hold `count` elements.
+    unsafe table.pointee.swiglu(
+      gate.unsafeBaseAddress, up.unsafeBaseAddress, output.unsafeBaseAddress, gate.count)
+  }
+
+  /// y[i] += x[i].
+  package func add(_ x: FixedBuffer<Float>, to y: FixedBuffer<Float>) {
+    precondition(x.count == y.count, "vectors of equal length")
+    // SAFETY: both buffers hold `count` elements.
+    unsafe table.pointee.add(x.unsafeBaseAddress, y.unsafeBaseAddress, x.count)
+  }
+
+  /// Whether every element is finite.
+  package func isFinite(_ x: FixedBuffer<Float>) -> Bool {
+    // SAFETY: `x` holds `count` elements.
+    unsafe table.pointee.is_finite(x.unsafeBaseAddress, x.count) != 0
+  }
+
+  /// output = x · (1 / √(mean square + epsilon)) · weight, elementwise; may be in place.
+  ///
+  /// Returns false, leaving `output` undefined, where the mean square is not finite.
+  package func rmsNorm(
+    _ x: FixedBuffer<Float>, weight: FixedBuffer<Float>, epsilon: Float,
+    into output: FixedBuffer<Float>
+  ) -> Bool {
+    precondition(x.count > 0, "a vector has elements")
+    precondition(weight.count == x.count, "one weight for each element")
+    precondition(output.count == x.count, "one output for each input")
+    // SAFETY: all buffers hold `count` elements.
+    return unsafe table.pointee.rms_norm(
+      x.unsafeBaseAddress, weight.unsafeBaseAddress, epsilon, output.unsafeBaseAddress, x.count)
+      != 0
+  }
+
+  /// Quantizes one vector into row `row` of `rows`; its length is at most the padded columns.
+  ///
+  /// Returns false, leaving the row undefined, where an element is not finite.
+  package func quantize(
+    _ x: FixedBuffer<Float>, into rows: ActivationRows, row: Int
+  ) -> Bool {
+    precondition(row >= 0 && row < rows.rows, "row outside the block")
+    precondition(x.count == rows.columns, "the vector has the columns of the block")
+    let quants = rows.quants.extracting(rows.quantRange(row))
+    let scales = rows.scales.extracting(rows.groupRange(row))
+    let sums = rows.sums.extracting(rows.groupRange(row))
+    // SAFETY: the three ranges hold the padded columns and the groups of `x`.
+    return unsafe table.pointee.quantize(
+      x.unsafeBaseAddress, x.count, quants.unsafeBaseAddress, scales.unsafeBaseAddress,
+      sums.unsafeBaseAddress) != 0
+  }
+
+  /// One row of a weight matrix as floats: the embedding of a token.
+  package func dequantize(
+    row: Int, of weights: FixedBuffer<UInt8>, layout: WeightLayout,
+    scratch: FixedBuffer<Float>
+  ) {
+    precondition(row >= 0 && row < layout.rows, "row outside the matrix")
+    precondition(weights.count >= layout.bytes, "the matrix is whole")
+    precondition(scratch.count >= layout.paddedColumns, "room for the padded columns")
+    let start = row / WeightFormat.tileRows * layout.tileBytes
+    let tile = weights.extracting(start..<start + layout.tileBytes)
+    let tileRow = row % WeightFormat.tileRows
+    // SAFETY: the tile holds `groups` groups, the output 32 floats for each.
+    unsafe kernelOfRow(layout.format)(
+      tile.unsafeBaseAddress, layout.groups, tileRow, scratch.unsafeBaseAddress)
+  }
+
+  /// Rotates every block of `blockLength` elements (see `WalshHadamard`) in place.
+  package func hadamard(_ x: FixedBuffer<Float>, blockLength: Int) {
+    precondition(blockLength > 0 && blockLength <= 32, "blocks of at most 32")
+    precondition(blockLength.nonzeroBitCount == 1, "blocks are powers of two")
+    precondition(x.count % blockLength == 0, "blocks fill the vector")
+    // SAFETY: `x` holds `count` elements.
+    unsafe table.pointee.hadamard(x.unsafeBaseAddress, x.count, blockLength)
+  }
+
+  private func kernelOfRow(
+    _ format: WeightFormat
+  ) -> @convention(c) (UnsafePointer<UInt8>?, Int, Int, UnsafeMutablePointer<Float>?) -> Void {
+    switch format {
+    case .int8: return unsafe table.pointee.row_int8
+    case .int4: return unsafe table.pointee.row_int4
+    case .int4Asymmetric: return unsafe table.pointee.row_int4_asymmetric
+    }
+  }
+}

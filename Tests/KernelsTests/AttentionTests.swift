@@ -1,0 +1,124 @@
+import Kernels
+import Quantization
+import Testing
+import Units
+
+/// A KV head with random keys and values, and what the reference makes of them.
+private struct RandomHead {
+  let keyLayout: KeyLayout
+  let valueLayout: ValueLayout
+  let keys: FixedBuffer<UInt8>
+  let values: FixedBuffer<UInt8>
+  var keyGroups: [[QuantizedGroup]] = []
+  var valueGroups: [[QuantizedGroup]] = []
+
+  init(
+    dimension: Int, slots: Int, keyFormat: CacheFormat, valueFormat: CacheFormat,
+    kernels: KernelSet, random: inout Random, extreme: Bool
+  ) {
+    keyLayout = KeyLayout(format: keyFormat, headDimension: dimension)
+    valueLayout = ValueLayout(format: valueFormat, headDimension: dimension)
+    // Dirt in the slots beyond the live ones: quants anything, scales finite.
+    keys = buffer((0..<keyLayout.bytes(slots: slots + 40)).map { _ in UInt8(random.below(64)) })
+    values = buffer(
+      (0..<valueLayout.bytes(slots: slots + 40)).map { _ in UInt8(random.below(64)) })
+    for slot in 0..<slots {
+      // Every slot is written twice: the second writes over the first.
+      for _ in 0..<2 {
+        let key = random.floats(dimension, extreme: extreme && random.below(3) == 0)
+        let value = random.floats(dimension, extreme: extreme && random.below(3) == 0)
+        kernels.appendKey(buffer(key), slot: slot, layout: keyLayout, keys: keys)
+        kernels.appendValue(buffer(value), slot: slot, layout: valueLayout, values: values)
+        if keyGroups.count > slot { keyGroups.removeLast() }
+        if valueGroups.count > slot { valueGroups.removeLast() }
+        keyGroups.append(Reference.cached(key, int4: keyFormat == .int4))
+        valueGroups.append(Reference.cached(value, int4: valueFormat == .int4))
+      }
+    }
+  }
+}
+
+@Suite struct AttentionTests {
+  static let formats: [(CacheFormat, CacheFormat)] = [
+    (.int8, .int8), (.int4, .int4), (.int8, .int4), (.int4, .int8),
+  ]
+
+  @Test(arguments: runnableSets, formats)
+  func attentionEqualsReference(set: InstructionSet, formats: (CacheFormat, CacheFormat)) {
+    let kernels = KernelSet(set)
+    var random = Random(seed: 20)
+    for dimension in [6, 8, 48, 64, 80, 96, 128, 256] {
+      for slots in [1, 15, 16, 33, 77] {
+        check(
+          kernels, dimension: dimension, slots: slots, formats: formats, random: &random,
+          extreme: slots == 33)
+      }
+    }
+  }
+
+  private func check(
+    _ kernels: KernelSet, dimension: Int, slots: Int, formats: (CacheFormat, CacheFormat),
+    random: inout Random, extreme: Bool
+  ) {
+    let head = RandomHead(
+      dimension: dimension, slots: slots, keyFormat: formats.0, valueFormat: formats.1,
+      kernels: kernels, random: &random, extreme: extreme)
+    let count = 1 + random.below(7)
+    let queries = activationRows(rows: count, columns: dimension)
+    let x = (0..<count).map { _ in random.floats(dimension) }
+    for query in 0..<count {
+      #expect(kernels.quantize(buffer(x[query]), into: queries, row: query))
+    }
+    // Slots in an order that is not that of positions; every query sees the slot with position 0.
+    let positions = (0..<slots).map { UInt32($0 * 7 % slots * 3) }
+    let mask = AttentionMask(
+      slotPositions: buffer(positions), slotCount: slots, sinkSlots: 4,
+      window: random.below(2) == 0 ? .max : UInt32(1 + slots))
+    let at = (0..<count).map { _ in UInt32(random.below(3 * slots)) }
+    let scoreStride = slots.roundedUp(toMultipleOf: 32) + 32
+    let scores = buffer([Float](repeating: .nan, count: count * scoreStride))
+    let cut = random.below(slots + 1)
+    for range in [0..<cut, cut..<slots] {
+      kernels.scores(
+        queries: queries, keys: head.keys, layout: head.keyLayout, slots: range, into: scores,
+        scoreStride: scoreStride)
+    }
+    let scored = array(scores)
+    let sums = buffer([Float](repeating: 0, count: count))
+    kernels.softmax(
+      scores, scoreStride: scoreStride, queryPositions: buffer(at), mask: mask, sums: sums)
+    let output = buffer([Float](repeating: 0, count: count * dimension))
+    kernels.weightedSum(
+      probabilities: scores, probabilityStride: scoreStride, sums: sums, values: head.values,
+      layout: head.valueLayout, slotCount: slots, into: output, outputStride: dimension)
+    for query in 0..<count {
+      let row = Reference.quantize(x[query])
+      let expected = head.keyGroups.map {
+        Reference.score(query: row, key: $0, int4: formats.0 == .int4, dimensions: dimension)
+      }
+      let start = query * scoreStride
+      #expect(sameBits(Array(scored[start..<start + slots]), expected))
+      let isVisible = (0..<slots).map {
+        positions[$0] <= at[query] && ($0 < 4 || at[query] - positions[$0] < mask.window)
+      }
+      let (p, sum) = Reference.softmax(expected, isVisible: isVisible)
+      #expect(sameBits((0..<slots).map { scores[start + $0] }, p))
+      #expect(sums[query].bitPattern == sum.bitPattern)
+      let result = Reference.weightedSum(
+        p, sum: sum, values: head.valueGroups, int4: formats.1 == .int4, dimensions: dimension)
+      let actual = (0..<dimension).map { output[query * dimension + $0] }
+      #expect(sameBits(actual, result) || isVisible.allSatisfy { !$0 }, "\(dimension), \(slots)")
+    }
+  }
+
+  @Test func layoutsHaveTheirSizes() {
+    #expect(KeyLayout(format: .int8, headDimension: 64).tileBytes == 1088)
+    #expect(KeyLayout(format: .int4, headDimension: 64).tileBytes == 576)
+    #expect(KeyLayout(format: .int8, headDimension: 8).tileBytes == 192)
+    #expect(KeyLayout(format: .int4, headDimension: 80).tileBytes == 768)
+    #expect(KeyLayout(format: .int8, headDimension: 64).bytes(slots: 33) == 3 * 1088)
+    #expect(ValueLayout(format: .int8, headDimension: 64).blockBytes == 2176)
+    #expect(ValueLayout(format: .int4, headDimension: 48).blockBytes == 896)
+    #expect(ValueLayout(format: .int4, headDimension: 48).bytes(slots: 33) == 2 * 896)
+  }
+}
