@@ -92,6 +92,7 @@ let package = Package(
     tests("PlatformTests", ["Units", "Commands", "Platform"]),
     tests("SealTests", exclude: ["Interposer"]),
     tests("TidyTests"),
+    .testTarget(name: "OracleTests", exclude: ["Tools"], swiftSettings: swiftSettings),
   ],
   swiftLanguageModes: [.v6]
 )

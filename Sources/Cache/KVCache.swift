@@ -5,7 +5,8 @@ package import Units
 /// The keys and values of every layer in fixed slots, and the stream position of each slot.
 ///
 /// Shapes: keys and values are [layers][KV heads][slots] in the layouts of `KeyLayout` and
-/// `ValueLayout`; positions are [slots]: the policies here select for all layers at once.
+/// `ValueLayout`; positions are [layers][slots]: a tile that overwrites slots goes through one layer
+/// after the other, so that layers differ while it is under way.
 package struct KVCache: BitwiseCopyable {
   /// Where the keys of one KV head lie.
   package let keyLayout: KeyLayout
@@ -16,12 +17,10 @@ package struct KVCache: BitwiseCopyable {
   /// Which slot a token takes.
   package let map: SlotMap
 
-  /// Stream position of each slot.
-  package let positions: FixedBuffer<UInt32>
-
   private let kvHeads: Int
   private let keys: FixedBuffer<UInt8>
   private let values: FixedBuffer<UInt8>
+  private let positions: FixedBuffer<UInt32>
 
   /// Lays the cache out in three regions of `arena`.
   package init(
@@ -37,8 +36,13 @@ package struct KVCache: BitwiseCopyable {
     arena.begin(.values)
     values = arena.take(layers * kvHeads * valueLayout.bytes(slots: map.slots))
     arena.begin(.positions)
-    positions = arena.take(map.slots)
+    positions = arena.take(layers * map.slots)
     arena.end()
+  }
+
+  /// Stream position of each slot of one layer.
+  package func positions(layer: Int) -> FixedBuffer<UInt32> {
+    positions.extracting(layer * map.slots..<(layer + 1) * map.slots)
   }
 
   /// The keys of one KV head of one layer.

@@ -32,9 +32,10 @@ extension Session {
   /// so that no two threads touch one byte.
   private func store(_ layer: Int, tokens: Range<Int>, _ thread: Int) {
     if thread == 0 {
+      let positions = cache.positions(layer: layer)
       for token in tokens {
         let position = step[0].start + token
-        cache.positions[cache.map.slot(of: position)] = UInt32(position)
+        positions[cache.map.slot(of: position)] = UInt32(position)
       }
     }
     for item in share(2 * shape.model.kvHeads, thread) {
@@ -127,7 +128,7 @@ extension Session {
       own.scores, scoreStride: stride,
       queryPositions: own.positions.extracting(0..<rows.count),
       mask: AttentionMask(
-        slotPositions: cache.positions, slotCount: live, sinkSlots: 0, window: UInt32.max),
+        slotPositions: cache.positions(layer: layer), slotCount: live, sinkSlots: 0, window: UInt32.max),
       sums: rowSums)
     kernels.weightedSum(
       probabilities: own.scores, probabilityStride: stride, sums: rowSums,
