@@ -91,6 +91,8 @@ let package = Package(
     tests("ModelFormatTests", ["Units", "Quantization", "ModelFormat", "Packing"]),
     tests("PackingTests", ["Units", "Quantization", "Kernels", "ModelFormat", "Packing"]),
     tests("PlatformTests", ["Units", "Commands", "Platform"]),
+    tests("SealTests", exclude: ["Interposer"]),
+    tests("TidyTests"),
     .testTarget(name: "OracleTests", exclude: ["Tools"], swiftSettings: swiftSettings),
   ],
   swiftLanguageModes: [.v6]

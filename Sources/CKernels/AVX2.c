@@ -13,13 +13,13 @@
 
 INLINE __m256i broadcast4(const int8_t *x) {
   int32_t four;
-  memcpy(&four, x, 4);
+  __builtin_memcpy(&four, x, 4);
   return _mm256_set1_epi32(four);
 }
 
 INLINE __m256i broadcast4_wide(const int8_t *x) {
   int32_t four;
-  memcpy(&four, x, 4);
+  __builtin_memcpy(&four, x, 4);
   return _mm256_broadcastq_epi64(_mm_cvtepi8_epi16(_mm_cvtsi32_si128(four)));
 }
 
@@ -48,8 +48,8 @@ INLINE void dots_int8(const uint8_t *w, int quads, const int8_t *x, size_t strid
   }
   for (int r = 0; r < rows; r++) {
     __m256i low = add_pairs(sum[r][0], sum[r][1]), high = add_pairs(sum[r][2], sum[r][3]);
-    memcpy(&dot[r], &low, 32);
-    memcpy((char *)&dot[r] + 32, &high, 32);
+    __builtin_memcpy(&dot[r], &low, 32);
+    __builtin_memcpy((char *)&dot[r] + 32, &high, 32);
   }
 }
 
@@ -75,7 +75,7 @@ INLINE void dots_int4(const uint8_t *w, int octets, const int8_t *x, size_t stri
   for (int r = 0; r < rows; r++) {
     for (int i = 0; i < 2; i++) {
       __m256i wide = _mm256_madd_epi16(sum[r][i], ones);
-      memcpy((char *)&dot[r] + 32 * i, &wide, 32);
+      __builtin_memcpy((char *)&dot[r] + 32 * i, &wide, 32);
     }
   }
 }

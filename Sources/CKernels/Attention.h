@@ -14,7 +14,7 @@ INLINE size_t key_quant_bytes(size_t dimensions, const int format) {
 
 INLINE uint16_t quantize_some(const float *x, size_t count, int8_t *quants, const int format) {
   float padded[32] = {0};
-  memcpy(padded, x, count * sizeof *x);
+  __builtin_memcpy(padded, x, count * sizeof *x);
   return format == INT8 ? quantize_int8(padded, quants) : quantize_int4(padded, quants);
 }
 
@@ -29,10 +29,10 @@ INLINE void append_key(uint8_t *tile, size_t dimensions, size_t slot, const floa
     size_t count = smaller_size(dimensions - start, 32);
     int8_t quants[32];
     uint16_t scale = quantize_some(x + start, count, quants, format);
-    memcpy(scales + start + slot * 2, &scale, 2);
+    __builtin_memcpy(scales + start + slot * 2, &scale, 2);
     if (format == INT8) {
       uint8_t *to = tile + start * 16 + slot * 4;
-      for (size_t k = 0; k < count; k += 4) memcpy(to + k * 16, quants + k, 4);
+      for (size_t k = 0; k < count; k += 4) __builtin_memcpy(to + k * 16, quants + k, 4);
       continue;
     }
     uint8_t *to = tile + start * 8 + slot * 4;
@@ -57,7 +57,7 @@ INLINE void append_value(uint8_t *block, size_t dimensions, size_t slot, const f
     size_t count = smaller_size(dimensions - start, 32);
     int8_t quants[32];
     uint16_t scale = quantize_some(x + start, count, quants, format);
-    memcpy(scales + start * 2 + slot * 2, &scale, 2);
+    __builtin_memcpy(scales + start * 2 + slot * 2, &scale, 2);
     for (size_t k = 0; k < count; k++) {
       uint8_t *tile = block + (start + k) / 16 * tile_bytes + k % 16 * 4 + slot % 4;
       if (format == INT8) tile[slot / 4 * 64] = (uint8_t)quants[k];
@@ -120,7 +120,7 @@ INLINE i32x16 visible16(const kernel_softmax *s, size_t query, size_t slot) {
   const i32x16 lane = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
   size_t left = s->slot_count - slot;
   u32x16 positions = 0;
-  memcpy(&positions, s->slot_positions + slot, (left < 16 ? left : 16) * 4);
+  __builtin_memcpy(&positions, s->slot_positions + slot, (left < 16 ? left : 16) * 4);
   u32x16 at = s->query_positions[query];
   u32x16 slots = (u32x16)lane + (uint32_t)slot;
   return (positions <= at) & (slots < (uint32_t)s->slot_count) &
@@ -174,7 +174,7 @@ INLINE void weigh_block(const kernel_weighted_sum *s, const uint8_t *block, size
 INLINE void weigh_rows(const kernel_weighted_sum *s, size_t query, const int format,
                        const int rows) {
   float acc[KERNEL_ROWS][KERNEL_HEAD_DIMENSION_MAX];
-  for (int r = 0; r < rows; r++) memset(acc[r], 0, (s->dimensions + 15) / 16 * 64);
+  for (int r = 0; r < rows; r++) __builtin_memset(acc[r], 0, (s->dimensions + 15) / 16 * 64);
   for (size_t slot = 0; slot < s->slot_count; slot += 32)
     weigh_block(s, s->values + slot / 32 * s->block_bytes, slot, query, format, rows, acc);
   for (int r = 0; r < rows; r++) {

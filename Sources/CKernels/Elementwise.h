@@ -110,14 +110,14 @@ INLINE int quantize_group(f32x16 a, f32x16 b, int8_t *quants, float *scale, int3
   int32_t bits = __builtin_reduce_max(m);
   if (bits >= 0x7F800000) return 0;
   float largest;
-  memcpy(&largest, &bits, 4);
+  __builtin_memcpy(&largest, &bits, 4);
   float inverse = largest < 0x1p-100f ? 0.0f : 127.0f / largest;
   *scale = largest < 0x1p-100f ? 0.0f : largest / 127.0f;
   i32x16 qa = nearest(a * inverse), qb = nearest(b * inverse);
   *sum = fold_int(qa + qb);
   i8x16 na = __builtin_convertvector(qa, i8x16), nb = __builtin_convertvector(qb, i8x16);
-  memcpy(quants, &na, 16);
-  memcpy(quants + 16, &nb, 16);
+  __builtin_memcpy(quants, &na, 16);
+  __builtin_memcpy(quants + 16, &nb, 16);
   return 1;
 }
 
@@ -134,7 +134,7 @@ static uint16_t quantize_int8(const float *x, int8_t *quants) {
   f32x16 a = load16(x), b = load16(x + 16);
   uint16_t half = half_of_float(fold_largest(larger(magnitude(a), magnitude(b))) / 127.0f);
   if (half == 0) {
-    memset(quants, 0, 32);
+    __builtin_memset(quants, 0, 32);
     return 0;
   }
   f32x16 scale = float_of_half(half);
@@ -145,8 +145,8 @@ static uint16_t quantize_int8(const float *x, int8_t *quants) {
   b = select16(b < low, low, select16(b > high, high, b));
   i8x16 na = __builtin_convertvector(nearest(a), i8x16);
   i8x16 nb = __builtin_convertvector(nearest(b), i8x16);
-  memcpy(quants, &na, 16);
-  memcpy(quants + 16, &nb, 16);
+  __builtin_memcpy(quants, &na, 16);
+  __builtin_memcpy(quants + 16, &nb, 16);
   return half;
 }
 
@@ -179,8 +179,8 @@ static uint16_t quantize_int4(const float *x, int8_t *quants) {
   }
   i8x16 na = __builtin_convertvector(nearest(best_a) + 8, i8x16);
   i8x16 nb = __builtin_convertvector(nearest(best_b) + 8, i8x16);
-  memcpy(quants, &na, 16);
-  memcpy(quants + 16, &nb, 16);
+  __builtin_memcpy(quants, &na, 16);
+  __builtin_memcpy(quants + 16, &nb, 16);
   return best;
 }
 

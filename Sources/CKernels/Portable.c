@@ -15,7 +15,7 @@ INLINE void dots_int8(const uint8_t *w, int quads, const int8_t *x, size_t strid
     for (int k = 0; k < 4 * quads; k++)
       for (int lane = 0; lane < 16; lane++)
         sum[lane] += (int8_t)w[k / 4 * 64 + lane * 4 + k % 4] * xr[k];
-    memcpy(&dot[r], sum, sizeof sum);
+    __builtin_memcpy(&dot[r], sum, sizeof sum);
   }
 }
 
@@ -27,7 +27,7 @@ INLINE void dots_int4(const uint8_t *w, int octets, const int8_t *x, size_t stri
     for (int k = 0; k < 8 * octets; k++)
       for (int lane = 0; lane < 16; lane++)
         sum[lane] += (w[k / 8 * 64 + lane * 4 + k % 4] >> (k & 4) & 15) * xr[k];
-    memcpy(&dot[r], sum, sizeof sum);
+    __builtin_memcpy(&dot[r], sum, sizeof sum);
   }
 }
 

@@ -11,6 +11,9 @@
 extern const kernel_table kernel_table_portable;
 #if defined(__x86_64__)
 extern const kernel_table kernel_table_avx2;
+extern const kernel_table kernel_table_avx512vnni;
 #elif defined(__aarch64__)
 extern const kernel_table kernel_table_neon;
+extern const kernel_table kernel_table_dotprod;
+extern const kernel_table kernel_table_i8mm;
 #endif

@@ -4,8 +4,6 @@
 #ifndef CKERNELS_VECTOR_H
 #define CKERNELS_VECTOR_H
 
-#include <string.h>
-
 #include "CKernels.h"
 
 // Vectors are only passed to functions that are always inlined, so no calling convention matters.
@@ -27,11 +25,11 @@ typedef float f32x2 __attribute__((ext_vector_type(2)));
 
 INLINE f32x16 load16(const float *p) {
   f32x16 v;
-  memcpy(&v, p, sizeof v);
+  __builtin_memcpy(&v, p, sizeof v);
   return v;
 }
 
-INLINE void store16(float *p, f32x16 v) { memcpy(p, &v, sizeof v); }
+INLINE void store16(float *p, f32x16 v) { __builtin_memcpy(p, &v, sizeof v); }
 
 // The first `count` (0 ... 16) elements, the rest +0.
 INLINE f32x16 load_some(const float *p, size_t count) {
@@ -95,11 +93,11 @@ INLINE f32x16 half_to_float(u16x16 h) {
 INLINE f32x16 load_halves(const void *p) {
 #if defined(KERNEL_HALVES)
   f16x16 h;
-  memcpy(&h, p, sizeof h);
+  __builtin_memcpy(&h, p, sizeof h);
   return __builtin_convertvector(h, f32x16);
 #else
   u16x16 h;
-  memcpy(&h, p, sizeof h);
+  __builtin_memcpy(&h, p, sizeof h);
   return half_to_float(h);
 #endif
 }
@@ -107,7 +105,7 @@ INLINE f32x16 load_halves(const void *p) {
 INLINE float float_of_half(uint16_t h) {
   uint32_t bits = (uint32_t)(h & 0x7FFF) << 13;
   float scaled;
-  memcpy(&scaled, &bits, 4);
+  __builtin_memcpy(&scaled, &bits, 4);
   scaled *= 0x1p112f;
   return h & 0x8000 ? -scaled : scaled;
 }
@@ -115,7 +113,7 @@ INLINE float float_of_half(uint16_t h) {
 // Float to half, nearest even, magnitudes above 65504 clamped to it.
 INLINE uint16_t half_of_float(float value) {
   uint32_t bits;
-  memcpy(&bits, &value, 4);
+  __builtin_memcpy(&bits, &value, 4);
   uint16_t sign = (uint16_t)(bits >> 16) & 0x8000;
   uint32_t m = bits & 0x7FFFFFFF;
   if (m > 0x477FE000) return sign | 0x7BFF;
@@ -125,9 +123,9 @@ INLINE uint16_t half_of_float(float value) {
   }
   // Subnormal half: adding 1/2 leaves units of 2^-24, rounded to nearest even, in the low bits.
   float a;
-  memcpy(&a, &m, 4);
+  __builtin_memcpy(&a, &m, 4);
   a += 0.5f;
-  memcpy(&m, &a, 4);
+  __builtin_memcpy(&m, &a, 4);
   return sign | (uint16_t)(m - 0x3F000000);
 }
 

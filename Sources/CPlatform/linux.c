@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -139,12 +140,19 @@ void platform_prepare(void) {
   struct sigaction action = {.sa_handler = interrupt, .sa_flags = SA_RESETHAND};
   sigemptyset(&action.sa_mask);
   sigaction(SIGINT, &action, NULL);
+  // Whoever started this process may have blocked the signal, and that is inherited.
+  sigset_t interrupts;
+  sigemptyset(&interrupts);
+  sigaddset(&interrupts, SIGINT);
+  pthread_sigmask(SIG_UNBLOCK, &interrupts, NULL);
   struct sigaction ignore = {.sa_handler = SIG_IGN};
   sigemptyset(&ignore.sa_mask);
   sigaction(SIGPIPE, &ignore, NULL);
 }
 
-int platform_is_interrupted(void) { return atomic_load_explicit(&interrupted, memory_order_relaxed); }
+int platform_is_interrupted(void) {
+  return atomic_load_explicit(&interrupted, memory_order_relaxed);
+}
 
 void platform_exit(int code) { _exit(code); }
 

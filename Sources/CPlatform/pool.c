@@ -1,6 +1,6 @@
 // A team of threads that runs one function at a time and meets at barriers.
-// Waiting spins for a short while, then sleeps in the kernel: a thread whose processor was taken away
-// costs the others at most the spinning time.
+// Waiting spins for a short while, then sleeps in the kernel: a thread whose processor was taken
+// away costs the others at most the spinning time.
 #define _GNU_SOURCE
 #include "CPlatform.h"
 

@@ -33,7 +33,7 @@ struct Scratch: BitwiseCopyable {
     let model = shape.model
     let T = shape.profile.tileTokens
     tileTokens = T
-    let widest = max(model.modelDimension, model.queryDimension, model.feedForwardDimension)
+    let widest = max(max(model.modelDimension, model.queryDimension), model.feedForwardDimension)
     let pairs = model.rotatedDimensions / 2
     arena.begin(.activations)
     hidden = arena.take(T * Self.stride(model.modelDimension))

@@ -85,7 +85,7 @@ extension Session {
   private func attend(_ layer: Int, tokens: Range<Int>, _ thread: Int) {
     let rowsPerHead = tokens.count * shape.headsPerGroup
     let evenly = (rowsPerHead * shape.model.kvHeads).dividedRoundingUp(by: pool.threadCount)
-    let blockRows = min(RunShape.queryRowsMax, rowsPerHead, evenly)
+    let blockRows = min(min(RunShape.queryRowsMax, rowsPerHead), evenly)
     let blocks = rowsPerHead.dividedRoundingUp(by: blockRows)
     var item = thread
     while item < blocks * shape.model.kvHeads {

@@ -1,5 +1,5 @@
 /// What the memory of a run is for: one line of the plan each.
-package enum Region: Int, CaseIterable {
+package enum Region: Int {
   case weights
   case vectors
   case tokenizer

@@ -31,7 +31,7 @@ import Units
   @Test func publishesByRename() throws {
     try withTemporaryFolder { folder in
       let path = cString(folder.appending(path: "result").path)
-      let partial = try #require(path.appending(".partial", in: memory(4096)))
+      let partial = cString(folder.appending(path: "result.partial").path)
       Linux.close(try Linux.create(path))
       let output = try Linux.create(partial)
       try Linux.write("A", to: output)
@@ -110,16 +110,8 @@ import Units
     #expect(CString(terminated: bytes) == nil)
     let text = try #require(CString(terminated: bytes.extracting(0..<3)))
     #expect(text.text.string == "ab")
-    #expect(text.equals("ab") && !text.equals("abc") && !text.equals("a") && !text.equals("ac"))
     #expect(CString(terminated: bytes.extracting(0..<2)) == nil)
     #expect(CString(terminated: bytes.extracting(0..<0)) == nil)
-  }
-
-  @Test func appendsWhereItFits() throws {
-    let path = cString("model")
-    #expect(path.appending(".terra", in: memory(11)) == nil)
-    let longer = try #require(path.appending(".terra", in: memory(12)))
-    #expect(longer.text.string == "model.terra")
   }
 
   @Test func argumentsAreWords() {
@@ -127,7 +119,7 @@ import Units
     unsafe words.withUnsafeMutableBufferPointer { buffer in
       let arguments = unsafe Arguments(unsafeCount: 2, unsafeStart: buffer.baseAddress!)
       #expect(arguments.count == 2)
-      #expect(arguments[0].equals("program") && arguments[1].equals("run"))
+      #expect(arguments[0].text.string == "program" && arguments[1].text.string == "run")
     }
   }
 }

@@ -1,6 +1,6 @@
-// Linux calls and the thread pool. C, because errno, variadic calls, structures of the C library and
-// atomic waiting cannot be said in Embedded Swift. No header of the C library is included here, so
-// that Swift sees only these declarations.
+// Linux calls and the thread pool. C, because errno, variadic calls, structures of the C library
+// and atomic waiting cannot be said in Embedded Swift. No header of the C library is included here,
+// so that Swift sees only these declarations.
 // Calls that return `long` return what the kernel returned, or the error number negated.
 #ifndef CPLATFORM_H
 #define CPLATFORM_H
