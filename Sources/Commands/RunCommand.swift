@@ -86,11 +86,8 @@ package enum RunCommand<System: Host> {
   ) throws(Failure) -> FileHandle? {
     guard let name = options.text(.file) else { return nil }
     if name.equals("-") { return .standardInput }
-    do { return try System.open(try names.name(name)) } catch let error as HostError {
-      throw .host(error, .reading, name)
-    } catch {
-      throw .host(.nameTooLong, .reading, name)
-    }
+    let path = try names.name(name)
+    do { return try System.open(path) } catch { throw .host(error, .reading, name) }
   }
 
   private static func read(
