@@ -90,13 +90,24 @@ unsigned long platform_processor_features(int word) {
   return getauxval(word == 0 ? AT_HWCAP : AT_HWCAP2);
 }
 
+// Maps more than asked for and gives back what lies before and behind the aligned part.
+static void *map_aligned(unsigned long count, unsigned long alignment) {
+  unsigned long page = getauxval(AT_PAGESZ), slack = alignment > page ? alignment - page : 0;
+  count = (count + page - 1) & ~(page - 1);
+  unsigned char *start =
+      mmap(NULL, count + slack, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (start == MAP_FAILED) return NULL;
+  unsigned long before = -(unsigned long)start & (alignment - 1), behind = slack - before;
+  if (before > 0) munmap(start, before);
+  if (behind > 0) munmap(start + before + count, behind);
+  return start + before;
+}
+
 void *platform_reserve(unsigned long count, int huge_pages, int locked, long *error) {
-  *error = 0;
-  void *base = mmap(NULL, count, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-  if (base == MAP_FAILED) {
-    *error = -(long)errno;
-    return NULL;
-  }
+  // 64 KiB is the largest page of the kernels that run this; 2 MiB the usual huge page.
+  void *base = map_aligned(count, huge_pages ? 2ul << 20 : 64ul << 10);
+  *error = base ? 0 : -(long)errno;
+  if (!base) return NULL;
   // Without the first line a kernel set to "always" rounds small arenas up to huge pages.
   madvise(base, count, huge_pages ? MADV_HUGEPAGE : MADV_NOHUGEPAGE);
   unsigned long page = getauxval(AT_PAGESZ);

@@ -65,8 +65,8 @@ package protocol Host {
 
   // MARK: Memory and threads
 
-  /// Reserves zeroed memory in one act: page-aligned, every page present, for the life of the
-  /// process.
+  /// Reserves zeroed memory in one act: aligned to 64 KiB (the largest page of any kernel), every
+  /// page present, for the life of the process.
   static func reserve(
     byteCount: Int, hugePages: Bool, locked: Bool
   ) throws(HostError) -> FixedBuffer<UInt8>
