@@ -62,8 +62,8 @@ struct TinyModel {
     builder["tokenizer.ggml.token_type"] = .int32s(
       (0..<vocabulary).map { $0 <= 256 ? 1 : 3 })
     builder["tokenizer.ggml.merges"] = .strings(["a b"])
-    builder["tokenizer.ggml.bos_token_id"] = .uint32(257)
-    builder["tokenizer.ggml.eos_token_id"] = .uint32(258)
+    builder["tokenizer.ggml.bos_token_id"] = .uint32(UInt32(min(257, vocabulary - 1)))
+    builder["tokenizer.ggml.eos_token_id"] = .uint32(UInt32(min(258, vocabulary - 1)))
   }
 
   private func addTensors(to builder: inout GGUFBuilder) {
