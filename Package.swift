@@ -18,6 +18,7 @@ func swift(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
 
 func tests(
   _ name: String, _ dependencies: [Target.Dependency] = [], exclude: [String] = []
+  _ name: String, _ dependencies: [Target.Dependency], exclude: [String] = []
 ) -> Target {
   .testTarget(
     name: name, dependencies: dependencies, exclude: exclude, swiftSettings: swiftSettings)
@@ -94,6 +95,9 @@ let package = Package(
     tests("SealTests", exclude: ["Interposer"]),
     tests("TidyTests"),
     .testTarget(name: "OracleTests", exclude: ["Tools"], swiftSettings: swiftSettings),
+    tests(
+      "PackingTests", ["Units", "Quantization", "Kernels", "ModelFormat", "Packing"],
+      exclude: ["Fixtures"]),
   ],
   swiftLanguageModes: [.v6]
 )
