@@ -18,7 +18,6 @@ func swift(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
 
 func tests(
   _ name: String, _ dependencies: [Target.Dependency] = [], exclude: [String] = []
-  _ name: String, _ dependencies: [Target.Dependency], exclude: [String] = []
 ) -> Target {
   .testTarget(
     name: name, dependencies: dependencies, exclude: exclude, swiftSettings: swiftSettings)
@@ -90,14 +89,13 @@ let package = Package(
     tests("KernelsTests", ["Units", "Quantization", "Kernels"]),
     tests("ProfilesTests", ["Units", "Profiles"]),
     tests("ModelFormatTests", ["Units", "Quantization", "ModelFormat", "Packing"]),
-    tests("PackingTests", ["Units", "Quantization", "Kernels", "ModelFormat", "Packing"]),
-    tests("PlatformTests", ["Units", "Commands", "Platform"]),
-    tests("SealTests", exclude: ["Interposer"]),
-    tests("TidyTests"),
-    .testTarget(name: "OracleTests", exclude: ["Tools"], swiftSettings: swiftSettings),
     tests(
       "PackingTests", ["Units", "Quantization", "Kernels", "ModelFormat", "Packing"],
       exclude: ["Fixtures"]),
+    tests("PlatformTests", ["Units", "Commands", "Platform"]),
+    tests("SealTests", exclude: ["Interposer"]),
+    tests("TidyTests"),
+    tests("OracleTests", exclude: ["Tools"]),
   ],
   swiftLanguageModes: [.v6]
 )
