@@ -16,8 +16,11 @@ func swift(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
   .target(name: name, dependencies: dependencies, swiftSettings: swiftSettings)
 }
 
-func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
-  .testTarget(name: name, dependencies: dependencies, swiftSettings: swiftSettings)
+func tests(
+  _ name: String, _ dependencies: [Target.Dependency], exclude: [String] = []
+) -> Target {
+  .testTarget(
+    name: name, dependencies: dependencies, exclude: exclude, swiftSettings: swiftSettings)
 }
 
 let package = Package(
@@ -82,6 +85,7 @@ let package = Package(
     tests("QuantizationTests", ["Units", "Quantization"]),
     tests("KernelsTests", ["Units", "Quantization", "Kernels"]),
     tests("ModelFormatTests", ["Units", "Quantization", "ModelFormat", "Packing"]),
+    tests("TokenizationTests", ["Units", "Tokenization", "Packing"], exclude: ["Fixtures"]),
     tests("PackingTests", ["Units", "Quantization", "Kernels", "ModelFormat", "Packing"]),
   ],
   swiftLanguageModes: [.v6]
