@@ -18,6 +18,7 @@ func swift(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
 
 func tests(
   _ name: String, _ dependencies: [Target.Dependency] = [], exclude: [String] = []
+  _ name: String, _ dependencies: [Target.Dependency], exclude: [String] = []
 ) -> Target {
   .testTarget(
     name: name, dependencies: dependencies, exclude: exclude, swiftSettings: swiftSettings)
@@ -96,6 +97,8 @@ let package = Package(
     tests("SealTests", exclude: ["Interposer"]),
     tests("TidyTests"),
     tests("OracleTests", exclude: ["Tools"]),
+    tests("TokenizationTests", ["Units", "Tokenization", "Packing"], exclude: ["Fixtures"]),
+    tests("PackingTests", ["Units", "Quantization", "Kernels", "ModelFormat", "Packing"]),
   ],
   swiftLanguageModes: [.v6]
 )
