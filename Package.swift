@@ -18,7 +18,6 @@ func swift(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
 
 func tests(
   _ name: String, _ dependencies: [Target.Dependency] = [], exclude: [String] = []
-  _ name: String, _ dependencies: [Target.Dependency], exclude: [String] = []
 ) -> Target {
   .testTarget(
     name: name, dependencies: dependencies, exclude: exclude, swiftSettings: swiftSettings)
@@ -98,7 +97,6 @@ let package = Package(
     tests("TidyTests"),
     tests("OracleTests", exclude: ["Tools"]),
     tests("TokenizationTests", ["Units", "Tokenization", "Packing"], exclude: ["Fixtures"]),
-    tests("PackingTests", ["Units", "Quantization", "Kernels", "ModelFormat", "Packing"]),
   ],
   swiftLanguageModes: [.v6]
 )

@@ -110,25 +110,36 @@ struct PromptBuilder<System: Host> {
   private mutating func message(_ role: ChatRole, _ given: Text?) throws(Failure) {
     let prefix = template.prefix(of: role, after: previous)
     try append(prefix.tokens)
-    var content = given ?? text
-    if template.trimsText { content = Self.trimmed(content) }
-    if prefix.leadsWithSpace && given == nil {
-      let start = content.count == 0 ? 1 : offset(of: content)
-      memory.prompt[start - 1] = 32
-      content = memory.prompt.extracting(start - 1..<start + content.count)
-    } else if prefix.leadsWithSpace {
-      try encode(Text(" "), begins: false, special: false, startsText: prefix.startsText)
+    var range = 1..<1 + textBytes
+    if let given { range = try place(given) }
+    if prefix.trimsText { range = trimmed(range) }
+    if prefix.leadsWithSpace {
+      // What lies before the text is a byte of its own kept free, or white space trimmed away.
+      range = range.lowerBound - 1..<range.upperBound
+      memory.prompt[range.lowerBound] = 32
     }
-    try encode(content, begins: false, special: false, startsText: prefix.startsText)
+    try encode(
+      memory.prompt.extracting(range), begins: false, special: false,
+      startsText: prefix.startsText)
     try append(template.suffix(of: role))
     previous = role
   }
 
-  /// Where trimmed text starts in the buffer.
-  private func offset(of content: Text) -> Int {
-    var start = 1
-    while start < 1 + textBytes && Self.isSpace(memory.prompt[start]) { start += 1 }
-    return template.trimsText ? start : 1
+  /// Copies text behind the text at hand, one byte apart.
+  private func place(_ given: Text) throws(Failure) -> Range<Int> {
+    let start = 2 + textBytes
+    guard given.count <= memory.prompt.count - start else {
+      throw .inputTooLong(limitBytes: memory.prompt.count)
+    }
+    for index in 0..<given.count { memory.prompt[start + index] = given[index] }
+    return start..<start + given.count
+  }
+
+  private func trimmed(_ range: Range<Int>) -> Range<Int> {
+    var (start, end) = (range.lowerBound, range.upperBound)
+    while start < end && Self.isSpace(memory.prompt[start]) { start += 1 }
+    while end > start && Self.isSpace(memory.prompt[end - 1]) { end -= 1 }
+    return start..<end
   }
 
   private mutating func append(_ tokens: TokenSequence) throws(Failure) {
@@ -160,11 +171,4 @@ struct PromptBuilder<System: Host> {
   }
 
   private static func isSpace(_ byte: UInt8) -> Bool { byte == 32 || (byte >= 9 && byte <= 13) }
-
-  private static func trimmed(_ text: Text) -> Text {
-    var (start, end) = (0, text.count)
-    while start < end && isSpace(text[start]) { start += 1 }
-    while end > start && isSpace(text[end - 1]) { end -= 1 }
-    return text.extracting(start..<end)
-  }
 }
