@@ -12,6 +12,10 @@ let swiftSettings: [SwiftSetting] = [
   .enableExperimentalFeature("Lifetimes"),
 ]
 
+/// The commands are generic over the host: specialised for it, they need no type metadata at run
+/// time, whose instantiation would allocate. Embedded Swift does this by itself.
+let specialised = swiftSettings + [.unsafeFlags(["-cross-module-optimization"])]
+
 func swift(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
   .target(name: name, dependencies: dependencies, swiftSettings: swiftSettings)
 }
@@ -55,12 +59,13 @@ let package = Package(
         "Units", "Memory", "Profiles", "Quantization", "Kernels", "ModelFormat", "Tokenization",
         "Cache",
       ]),
-    swift(
-      "Commands",
-      [
+    .target(
+      name: "Commands",
+      dependencies: [
         "Units", "Memory", "Profiles", "Quantization", "Kernels", "ModelFormat", "Tokenization",
         "Cache", "Inference",
-      ]),
+      ],
+      swiftSettings: specialised),
 
     // Platform: Linux.
     swift("Platform", ["Units", "Commands", "CPlatform"]),

@@ -5,7 +5,7 @@ import ModelFormat
 import Profiles
 import Units
 
-/// The way from a command line to a sealed process: plan, reserve once, load, start, seal.
+/// The way from a command line to a sealed process: plan, reserve once, load, start; then the seal.
 struct Launch<System: Host> {
   /// Everything the run holds.
   var memory: RunMemory
@@ -13,16 +13,13 @@ struct Launch<System: Host> {
   /// What was planned and reserved.
   let plan: MemoryPlan
 
-  /// Heap allocations up to here; every later one breaks the promise.
-  let allocationsAtLaunch: Int
-
-  /// Which layers of the seal the kernel enforces.
-  let seal: SealReport
+  /// Heap allocations up to the seal; every later one breaks the promise.
+  private(set) var allocationsAtSeal = 0
 
   /// Plans and launches; what does not fit is refused before anything is reserved.
   init(
     _ model: ModelFile<System>, profile: Profile, sampler: SamplerSettings, idTokens: Int? = nil,
-    publishing: Bool = false, in planning: PlanningMemory, _ console: inout Console<System>
+    in planning: PlanningMemory, _ console: inout Console<System>
   ) throws(Failure) {
     let shape = RunShape(
       model: model.header.hyperparameters, profile: profile, kernelPageBytes: System.pageSize,
@@ -50,8 +47,12 @@ struct Launch<System: Host> {
     } catch {
       throw .threads(error)
     }
-    seal = System.seal(publishing: publishing)
-    allocationsAtLaunch = System.allocationCount
+  }
+
+  /// Ends launching: from here on the process only computes, reads, writes, waits and exits.
+  mutating func seal(publishing: Bool = false) {
+    _ = System.seal(publishing: publishing)
+    allocationsAtSeal = System.allocationCount
   }
 
   /// Bytes of the program itself: what the kernel charges before the arena exists, the main
