@@ -12,10 +12,6 @@ let swiftSettings: [SwiftSetting] = [
   .enableExperimentalFeature("Lifetimes"),
 ]
 
-/// The commands are generic over the host: specialised for it, they need no type metadata at run
-/// time, whose instantiation would allocate. Embedded Swift does this by itself.
-let specialised = swiftSettings + [.unsafeFlags(["-cross-module-optimization"])]
-
 func swift(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
   .target(name: name, dependencies: dependencies, swiftSettings: swiftSettings)
 }
@@ -59,13 +55,12 @@ let package = Package(
         "Units", "Memory", "Profiles", "Quantization", "Kernels", "ModelFormat", "Tokenization",
         "Cache",
       ]),
-    .target(
-      name: "Commands",
-      dependencies: [
+    swift(
+      "Commands",
+      [
         "Units", "Memory", "Profiles", "Quantization", "Kernels", "ModelFormat", "Tokenization",
         "Cache", "Inference",
-      ],
-      swiftSettings: specialised),
+      ]),
 
     // Platform: Linux.
     swift("Platform", ["Units", "Commands", "CPlatform"]),

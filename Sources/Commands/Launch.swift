@@ -51,9 +51,26 @@ struct Launch<System: Host> {
 
   /// Ends launching: from here on the process only computes, reads, writes, waits and exits.
   mutating func seal(publishing: Bool = false) {
+    Self.instantiateTypes()
     _ = System.seal(publishing: publishing)
     allocationsAtSeal = System.allocationCount
   }
+
+  /// Makes the runtime's descriptions of the generic types that are used after the seal.
+  ///
+  /// The hosted program compiles the core apart from the host, so it makes them where a type is
+  /// first used, and that takes memory from the heap. Embedded Swift knows them when it compiles.
+  private static func instantiateTypes() {
+    use(Console<System>.self)
+    use(LineReader<System>.self)
+    use(Progress<System>.self)
+    use(PromptBuilder<System>.self)
+    use(ReplyWriter<System>.self)
+    use(Stream<System>.self)
+  }
+
+  @inline(never)
+  private static func use<Value: ~Copyable>(_ type: Value.Type) {}
 
   /// Bytes of the program itself: what the kernel charges before the arena exists, the main
   /// thread's stack included.
