@@ -76,6 +76,7 @@ let package = Package(
         "Cache", "Inference", "Commands", "Platform", "Packing", "CAllocations",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
+      resources: [.copy("Resources/built-in.terra")],
       swiftSettings: swiftSettings),
     .executableTarget(
       name: "terrarium-board",
@@ -88,11 +89,14 @@ let package = Package(
     tests("KernelsTests", ["Units", "Quantization", "Kernels"]),
     tests("ProfilesTests", ["Units", "Profiles"]),
     tests("ModelFormatTests", ["Units", "Quantization", "ModelFormat", "Packing"]),
-    tests("PackingTests", ["Units", "Quantization", "Kernels", "ModelFormat", "Packing"]),
+    tests(
+      "PackingTests", ["Units", "Quantization", "Kernels", "ModelFormat", "Packing"],
+      exclude: ["Fixtures"]),
     tests("PlatformTests", ["Units", "Commands", "Platform"]),
     tests("SealTests", exclude: ["Interposer"]),
     tests("TidyTests"),
-    .testTarget(name: "OracleTests", exclude: ["Tools"], swiftSettings: swiftSettings),
+    tests("OracleTests", exclude: ["Tools"]),
+    tests("TokenizationTests", ["Units", "Tokenization", "Packing"], exclude: ["Fixtures"]),
   ],
   swiftLanguageModes: [.v6]
 )

@@ -16,9 +16,9 @@
 #endif
 
 #define KERNEL_HALVES
-#include "Vector.h"
-
 #define KERNEL_ROWS 8
+#define KERNEL_INT8_TAKES_SUMS 1
+#include "Rows.h"
 
 typedef uint8_t u8x64 __attribute__((ext_vector_type(64)));
 
@@ -46,35 +46,37 @@ INLINE i32x16 dot_bytes(i32x16 sum, u8x64 w, i32x16 x) {
 }
 
 // vpdpbusd takes one unsigned side: weights plus 128, and 128 times the sum of x comes off again.
-INLINE void dots_int8(const uint8_t *w, int quads, const int8_t *x, size_t stride,
-                      const int32_t *sums, size_t sum_stride, const int rows, i32x16 *dot) {
-  for (int r = 0; r < rows; r++) dot[r] = -128 * sums[(size_t)r * sum_stride];
+INLINE void dots_int8(const uint8_t *w, int quads, const row_group *x, const int rows,
+                      i32x16 *dot) {
+  for (int r = 0; r < rows; r++) dot[r] = -128 * x->sums[r];
   for (int q = 0; q < quads; q++) {
     u8x64 biased = load64(w + q * 64) ^ (uint8_t)0x80;
     for (int r = 0; r < rows; r++)
-      dot[r] = dot_bytes(dot[r], biased, broadcast4(x + (size_t)r * stride + q * 4));
+      dot[r] = dot_bytes(dot[r], biased, broadcast4(x->quants[r] + q * 4));
   }
 }
 
-INLINE void dots_int4(const uint8_t *w, int octets, const int8_t *x, size_t stride,
-                      const int rows, i32x16 *dot) {
+INLINE void dots_int4(const uint8_t *w, int octets, const row_group *x, const int rows,
+                      i32x16 *dot) {
   for (int r = 0; r < rows; r++) dot[r] = 0;
   for (int o = 0; o < octets; o++) {
     u8x64 bytes = load64(w + o * 64);
     u8x64 low = bytes & (uint8_t)15, high = bytes >> (uint8_t)4;
     for (int r = 0; r < rows; r++) {
-      const int8_t *xr = x + (size_t)r * stride + o * 8;
+      const int8_t *xr = x->quants[r] + o * 8;
       dot[r] = dot_bytes(dot_bytes(dot[r], low, broadcast4(xr)), high, broadcast4(xr + 4));
     }
   }
 }
 
-#include "Attention.h"
+#define SET(name) avx512vnni_##name
+#include "Common.h"
+#include "Products.h"
 
 #pragma clang attribute pop
 
 #include "Table.h"
 
-KERNEL_TABLE(kernel_table_avx512vnni);
+KERNEL_TABLE(kernel_table_avx512vnni, avx512vnni);
 
 #endif

@@ -6,19 +6,19 @@
 #include "Neon.h"
 
 #define KERNEL_ROWS 2
+#define KERNEL_INT8_TAKES_SUMS 0
+#include "Rows.h"
 
 // Two products of quants fit 16 bits (2 * 127 * 127 = 32,258): smull + smlal, then sadalp.
-INLINE void dots_int8(const uint8_t *w, int quads, const int8_t *x, size_t stride,
-                      const int32_t *sums, size_t sum_stride, const int rows, i32x16 *dot) {
-  (void)sums;
-  (void)sum_stride;
+INLINE void dots_int8(const uint8_t *w, int quads, const row_group *x, const int rows,
+                      i32x16 *dot) {
   int32x4_t sum[KERNEL_ROWS][8];
   for (int r = 0; r < rows; r++)
     for (int i = 0; i < 8; i++) sum[r][i] = vdupq_n_s32(0);
   for (int q = 0; q < quads; q += 2, w += 128) {
     const int paired = q + 1 < quads;
     for (int r = 0; r < rows; r++) {
-      const int8_t *xr = x + (size_t)r * stride + q * 4;
+      const int8_t *xr = x->quants[r] + q * 4;
       int8x16_t x0 = broadcast4(xr), x1 = paired ? broadcast4(xr + 4) : vdupq_n_s8(0);
       for (int i = 0; i < 4; i++) {
         int8x16_t w0 = load_quants(w + i * 16);
@@ -40,8 +40,8 @@ INLINE void dots_int8(const uint8_t *w, int quads, const int8_t *x, size_t strid
 }
 
 // A whole group of nibbles fits 16 bits (8 * 15 * 127 = 15,240).
-INLINE void dots_int4(const uint8_t *w, int octets, const int8_t *x, size_t stride,
-                      const int rows, i32x16 *dot) {
+INLINE void dots_int4(const uint8_t *w, int octets, const row_group *x, const int rows,
+                      i32x16 *dot) {
   const int8x16_t mask = vdupq_n_s8(15);
   int16x8_t sum[KERNEL_ROWS][8];
   for (int r = 0; r < rows; r++)
@@ -52,7 +52,7 @@ INLINE void dots_int4(const uint8_t *w, int octets, const int8_t *x, size_t stri
       int8x16_t low = vandq_s8(bytes, mask);
       int8x16_t high = vreinterpretq_s8_u8(vshrq_n_u8(vreinterpretq_u8_s8(bytes), 4));
       for (int r = 0; r < rows; r++) {
-        const int8_t *xr = x + (size_t)r * stride + o * 8;
+        const int8_t *xr = x->quants[r] + o * 8;
         int8x16_t x0 = broadcast4(xr), x1 = broadcast4(xr + 4);
         int16x8_t *s = sum[r] + 2 * i;
         s[0] = vmlal_s8(s[0], vget_low_s8(low), vget_low_s8(x0));
@@ -67,9 +67,9 @@ INLINE void dots_int4(const uint8_t *w, int octets, const int8_t *x, size_t stri
       set_part(&dot[r], i, vpaddq_s32(vpaddlq_s16(sum[r][2 * i]), vpaddlq_s16(sum[r][2 * i + 1])));
 }
 
-#include "Attention.h"
+#include "Products.h"
 #include "Table.h"
 
-KERNEL_TABLE(kernel_table_neon);
+KERNEL_TABLE(kernel_table_neon, portable);
 
 #endif

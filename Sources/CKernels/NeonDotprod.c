@@ -10,17 +10,17 @@
 #include "Neon.h"
 
 #define KERNEL_ROWS 4
+#define KERNEL_INT8_TAKES_SUMS 0
+#include "Rows.h"
 
-INLINE void dots_int8(const uint8_t *w, int quads, const int8_t *x, size_t stride,
-                      const int32_t *sums, size_t sum_stride, const int rows, i32x16 *dot) {
-  (void)sums;
-  (void)sum_stride;
+INLINE void dots_int8(const uint8_t *w, int quads, const row_group *x, const int rows,
+                      i32x16 *dot) {
   int32x4_t sum[KERNEL_ROWS][4];
   for (int r = 0; r < rows; r++)
     for (int i = 0; i < 4; i++) sum[r][i] = vdupq_n_s32(0);
   for (int q = 0; q < quads; q++)
     for (int r = 0; r < rows; r++) {
-      int8x16_t xv = broadcast4(x + (size_t)r * stride + q * 4);
+      int8x16_t xv = broadcast4(x->quants[r] + q * 4);
       for (int i = 0; i < 4; i++)
         sum[r][i] = vdotq_s32(sum[r][i], load_quants(w + q * 64 + i * 16), xv);
     }
@@ -28,8 +28,8 @@ INLINE void dots_int8(const uint8_t *w, int quads, const int8_t *x, size_t strid
     for (int i = 0; i < 4; i++) set_part(&dot[r], i, sum[r][i]);
 }
 
-INLINE void dots_int4(const uint8_t *w, int octets, const int8_t *x, size_t stride,
-                      const int rows, i32x16 *dot) {
+INLINE void dots_int4(const uint8_t *w, int octets, const row_group *x, const int rows,
+                      i32x16 *dot) {
   const int8x16_t mask = vdupq_n_s8(15);
   int32x4_t sum[KERNEL_ROWS][4];
   for (int r = 0; r < rows; r++)
@@ -42,7 +42,7 @@ INLINE void dots_int4(const uint8_t *w, int octets, const int8_t *x, size_t stri
       high[i] = vreinterpretq_s8_u8(vshrq_n_u8(vreinterpretq_u8_s8(bytes), 4));
     }
     for (int r = 0; r < rows; r++) {
-      const int8_t *xr = x + (size_t)r * stride + o * 8;
+      const int8_t *xr = x->quants[r] + o * 8;
       int8x16_t x0 = broadcast4(xr), x1 = broadcast4(xr + 4);
       for (int i = 0; i < 4; i++) {
         sum[r][i] = vdotq_s32(sum[r][i], low[i], x0);
@@ -54,12 +54,12 @@ INLINE void dots_int4(const uint8_t *w, int octets, const int8_t *x, size_t stri
     for (int i = 0; i < 4; i++) set_part(&dot[r], i, sum[r][i]);
 }
 
-#include "Attention.h"
+#include "Products.h"
 
 #pragma clang attribute pop
 
 #include "Table.h"
 
-KERNEL_TABLE(kernel_table_dotprod);
+KERNEL_TABLE(kernel_table_dotprod, portable);
 
 #endif

@@ -10,6 +10,8 @@
 #include "Neon.h"
 
 #define KERNEL_ROWS 4
+#define KERNEL_INT8_TAKES_SUMS 0
+#include "Rows.h"
 
 typedef struct {
   int8x16_t part[8];
@@ -26,15 +28,11 @@ INLINE row_pairs pair_blocks(const int8x16_t *first, const int8x16_t *second) {
   return pairs;
 }
 
-INLINE int8x16_t two_rows(const int8_t *x, size_t stride) {
-  return vcombine_s8(vld1_s8(x), vld1_s8(x + stride));
-}
-
 // Adds 8 k for `rows` (even) rows; sum[r / 2][i] holds [2 weight rows][2 activation rows].
-INLINE void multiply(row_pairs w, const int8_t *x, size_t stride, const int rows,
+INLINE void multiply(row_pairs w, const row_group *x, int k, const int rows,
                      int32x4_t (*sum)[8]) {
   for (int r = 0; r < rows; r += 2) {
-    int8x16_t xv = two_rows(x + (size_t)r * stride, stride);
+    int8x16_t xv = vcombine_s8(vld1_s8(x->quants[r] + k), vld1_s8(x->quants[r + 1] + k));
     for (int i = 0; i < 8; i++) sum[r / 2][i] = vmmlaq_s32(sum[r / 2][i], w.part[i], xv);
   }
 }
@@ -57,12 +55,10 @@ INLINE void dots_int8_single(const uint8_t *w, int quads, const int8_t *x, i32x1
   for (int i = 0; i < 4; i++) set_part(dot, i, sum[i]);
 }
 
-INLINE void dots_int8(const uint8_t *w, int quads, const int8_t *x, size_t stride,
-                      const int32_t *sums, size_t sum_stride, const int rows, i32x16 *dot) {
-  (void)sums;
-  (void)sum_stride;
+INLINE void dots_int8(const uint8_t *w, int quads, const row_group *x, const int rows,
+                      i32x16 *dot) {
   if (rows == 1) {
-    dots_int8_single(w, quads, x, dot);
+    dots_int8_single(w, quads, x->quants[0], dot);
     return;
   }
   int32x4_t sum[KERNEL_ROWS / 2][8];
@@ -75,7 +71,7 @@ INLINE void dots_int8(const uint8_t *w, int quads, const int8_t *x, size_t strid
       // Where the dimensions end after an odd block, activations are zero beyond it.
       second[i] = q + 1 < quads ? load_quants(w + q * 64 + 64 + i * 16) : vdupq_n_s8(0);
     }
-    multiply(pair_blocks(first, second), x + q * 4, stride, rows, sum);
+    multiply(pair_blocks(first, second), x, q * 4, rows, sum);
   }
   unzip(sum, rows, dot);
 }
@@ -88,8 +84,8 @@ INLINE void split_nibbles(const uint8_t *w, int8x16_t *low, int8x16_t *high) {
   }
 }
 
-INLINE void dots_int4(const uint8_t *w, int octets, const int8_t *x, size_t stride,
-                      const int rows, i32x16 *dot) {
+INLINE void dots_int4(const uint8_t *w, int octets, const row_group *x, const int rows,
+                      i32x16 *dot) {
   int8x16_t low[4], high[4];
   if (rows == 1) {
     int32x4_t sum[4];
@@ -97,8 +93,8 @@ INLINE void dots_int4(const uint8_t *w, int octets, const int8_t *x, size_t stri
     for (int o = 0; o < octets; o++) {
       split_nibbles(w + o * 64, low, high);
       for (int i = 0; i < 4; i++) {
-        sum[i] = vdotq_s32(sum[i], low[i], broadcast4(x + o * 8));
-        sum[i] = vdotq_s32(sum[i], high[i], broadcast4(x + o * 8 + 4));
+        sum[i] = vdotq_s32(sum[i], low[i], broadcast4(x->quants[0] + o * 8));
+        sum[i] = vdotq_s32(sum[i], high[i], broadcast4(x->quants[0] + o * 8 + 4));
       }
     }
     for (int i = 0; i < 4; i++) set_part(dot, i, sum[i]);
@@ -109,17 +105,17 @@ INLINE void dots_int4(const uint8_t *w, int octets, const int8_t *x, size_t stri
     for (int i = 0; i < 8; i++) sum[r][i] = vdupq_n_s32(0);
   for (int o = 0; o < octets; o++) {
     split_nibbles(w + o * 64, low, high);
-    multiply(pair_blocks(low, high), x + o * 8, stride, rows, sum);
+    multiply(pair_blocks(low, high), x, o * 8, rows, sum);
   }
   unzip(sum, rows, dot);
 }
 
-#include "Attention.h"
+#include "Products.h"
 
 #pragma clang attribute pop
 
 #include "Table.h"
 
-KERNEL_TABLE(kernel_table_i8mm);
+KERNEL_TABLE(kernel_table_i8mm, portable);
 
 #endif

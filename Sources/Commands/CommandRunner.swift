@@ -19,24 +19,35 @@ package enum CommandRunner<System: Host> {
   }
 
   /// Runs `plan`, `run` or `logits` with the words after the command's name.
+  package static func run(
+    _ verb: Verb, _ words: FixedBuffer<Text>, in memory: PlanningMemory
+  ) -> ExitCode {
+    do throws(Failure) {
+      return run(try parse(verb, words), in: memory)
+    } catch {
+      var console = Console<System>(memory)
+      console.report(error)
+      return error.exitCode
+    }
+  }
+
+  /// Runs the command of `options`.
   ///
   /// `header` is that of a GGUF file, made by a build that can read one.
   package static func run(
-    _ verb: Verb, _ words: FixedBuffer<Text>, header: PackHeader? = nil,
-    in memory: PlanningMemory
+    _ options: Options, header: PackHeader? = nil, in memory: PlanningMemory
   ) -> ExitCode {
     var console = Console<System>(memory)
     do throws(Failure) {
-      let options = try parse(verb, words)
       if options.has(.help) {
-        Help.write(verb, to: &console.output)
+        Help.write(options.verb, to: &console.output)
         try console.flushOutput()
         return .success
       }
-      switch verb {
+      switch options.verb {
       case .plan: try plan(options, header: header, in: memory, &console)
       case .logits: try LogitsCommand<System>.run(options, in: memory, &console)
-      case .run: break
+      case .run: try RunCommand<System>.run(options, in: memory, &console)
       }
       return .success
     } catch {

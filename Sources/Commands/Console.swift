@@ -11,12 +11,18 @@ package struct Console<System: Host>: ~Copyable {
   /// Whether a person watches standard error; asked once, because a sealed process cannot.
   let isWatched: Bool
 
+  /// Whether a person types at standard input; asked by `noteInput`.
+  private(set) var isConversation = false
+
   /// Writes through the buffers of `memory`.
   package init(_ memory: PlanningMemory) {
     output = TextBuffer(memory.output)
     messages = TextBuffer(memory.messages)
     isWatched = System.isTerminal(.standardError)
   }
+
+  /// Finds out whether a person types at standard input, while that may still be asked.
+  mutating func noteInput() { isConversation = System.isTerminal(.standardInput) }
 
   /// Sends what was written to `output`.
   mutating func flushOutput() throws(Failure) {

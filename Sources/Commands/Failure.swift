@@ -1,3 +1,4 @@
+package import Tokenization
 import Memory
 package import ModelFormat
 package import Profiles
@@ -19,7 +20,8 @@ package enum Failure: Error {
   case ggufOnBoard(Text)
   case notAModel(Text)
   case sectionChecksum(StaticString, layer: Int, file: Text)
-  case tokenizer(StaticString, file: Text)
+  case tokenizerSection(TokenizerSectionError, file: Text)
+  case noTokenForByte(Int)
   case doesNotFit(missingBytes: Int, budgetBytes: Int)
   case reservation(HostError, bytes: Int)
   case threads(HostError)
@@ -46,7 +48,8 @@ package enum Failure: Error {
     case .profile, .unknownProfile, .doesNotFit, .reservation, .threads: .doesNotFit
     case .instructionSet, .contextTooSmall, .promptTooLong, .inputTooLong, .wordTooLong:
       .doesNotFit
-    case .model, .ggufOnBoard, .notAModel, .sectionChecksum, .tokenizer: .badFile
+    case .model, .ggufOnBoard, .notAModel, .sectionChecksum, .tokenizerSection: .badFile
+    case .noTokenForByte: .badFile
     case .badIDs, .idOutOfRange, .nonFinite, .noChatTemplate: .badFile
     case .inputEmpty: .missingInput
     }

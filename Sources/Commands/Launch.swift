@@ -13,6 +13,9 @@ struct Launch<System: Host> {
   /// What was planned and reserved.
   let plan: MemoryPlan
 
+  /// Heap allocations up to here; every later one breaks the promise.
+  let allocationsAtLaunch: Int
+
   /// Which layers of the seal the kernel enforces.
   let seal: SealReport
 
@@ -48,6 +51,7 @@ struct Launch<System: Host> {
       throw .threads(error)
     }
     seal = System.seal(publishing: publishing)
+    allocationsAtLaunch = System.allocationCount
   }
 
   /// Bytes of the program itself: what the kernel charges before the arena exists, the main

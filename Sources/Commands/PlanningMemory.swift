@@ -48,6 +48,9 @@ package struct PlanningMemory: BitwiseCopyable {
     header = next(memory.count - start)
   }
 
+  /// Room for the header of a model file.
+  package var modelHeader: FixedBuffer<UInt8> { header }
+
   /// Room for processor numbers.
   var processorNumbers: FixedBuffer<Int32> {
     // SAFETY: the parts before this one are multiples of 64 bytes, so it is aligned; any bytes are numbers.

@@ -1,3 +1,4 @@
+import Inference
 import Profiles
 import Units
 
@@ -14,6 +15,28 @@ enum Settings<System: Host> {
       profile.threads = min(System.processors(into: .empty), threadsMax)
     }
     return profile
+  }
+
+  /// How the next token is chosen.
+  static func sampler(_ options: Options) throws(Failure) -> SamplerSettings {
+    var settings = SamplerSettings()
+    do throws(UsageError) {
+      if let value = try options.fraction(.temperature, in: 0...100) {
+        settings.temperature = value
+      }
+      if let value = try options.integer(.topK, in: 0...contextMax) { settings.topK = value }
+      if let value = try options.fraction(.topP, in: 0...1) { settings.topP = value }
+      if let value = try options.fraction(.minP, in: 0...1) { settings.minP = value }
+      if let value = try options.fraction(.repeatPenalty, in: 0.01...100) {
+        settings.repeatPenalty = value
+      }
+      if let value = try options.integer(.seed, in: 0...Int.max) {
+        settings.seed = UInt64(value)
+      }
+    } catch {
+      throw .usage(error)
+    }
+    return settings
   }
 
   /// More threads than this are never started by default.

@@ -21,6 +21,16 @@ package struct TextMemory: BitwiseCopyable {
   /// The end of a reply, held back for stop texts.
   package let pending: FixedBuffer<UInt8>
 
+  /// A reply's newest text: what was decoded, and what may be printed.
+  package let replyScratch: FixedBuffer<UInt8>
+
+  /// What the tokenizer works in: one word.
+  package let wordScratch: FixedBuffer<UInt32>
+
+  /// Bytes for the newest text of a reply: twice the longest piece of a vocabulary and what a stop
+  /// text held back.
+  package static let replyBytes = 2 * 80 * 1024
+
   /// The longest stop text, in bytes.
   package static let stopBytesMax = 1024
 }
@@ -52,7 +62,9 @@ package struct RunMemory: BitwiseCopyable {
     arena.begin(.prompt)
     text = TextMemory(
       tokenizer: tokenizer, template: template, prompt: arena.take(shape.promptBytes),
-      ids: arena.take(shape.promptTokens), pending: arena.take(TextMemory.stopBytesMax))
+      ids: arena.take(shape.promptTokens), pending: arena.take(TextMemory.stopBytesMax),
+      replyScratch: arena.take(TextMemory.replyBytes),
+      wordScratch: arena.take(shape.wordScratchCount))
     arena.begin(.sampler)
     sampler = Sampler(settings, vocabulary: shape.model.vocabulary, in: &arena)
     arena.begin(.stacks)

@@ -3,6 +3,7 @@ package import Kernels
 import Memory
 package import ModelFormat
 package import Profiles
+import Tokenization
 import Units
 
 /// Every number that the memory of a run follows from.
@@ -86,6 +87,12 @@ package struct RunShape: BitwiseCopyable {
   package var valueLayout: ValueLayout {
     ValueLayout(
       format: profile.valueFormat == .int8 ? .int8 : .int4, headDimension: model.headDimension)
+  }
+
+  /// Elements of the tokenizer's scratch memory; none where there is no text.
+  package var wordScratchCount: Int {
+    promptBytes == 0
+      ? 0 : Tokenization.Encoder.scratchCount(wordBytesMax: min(profile.wordBytes, promptBytes))
   }
 
   /// Query heads that share a KV head.

@@ -41,7 +41,7 @@ package struct Arena: ~Copyable {
   /// Takes over zeroed, page-aligned memory that stays mapped for the life of the process.
   @unsafe
   package init(unsafeBase base: UnsafeMutableRawPointer, byteCount: Int, pageBytes: Int) {
-    precondition(UInt(bitPattern: base) % UInt(pageBytes) == 0, "the arena starts on a page")
+    precondition(UInt(bitPattern: base) % 64 == 0, "the arena starts on a cache line")
     unsafe self.base = base
     capacityBytes = byteCount
     self.pageBytes = pageBytes
