@@ -86,7 +86,9 @@ let package = Package(
     tests("KernelsTests", ["Units", "Quantization", "Kernels"]),
     tests("ModelFormatTests", ["Units", "Quantization", "ModelFormat", "Packing"]),
     tests("TokenizationTests", ["Units", "Tokenization", "Packing"], exclude: ["Fixtures"]),
-    tests("PackingTests", ["Units", "Quantization", "Kernels", "ModelFormat", "Packing"]),
+    tests(
+      "PackingTests", ["Units", "Quantization", "Kernels", "ModelFormat", "Packing"],
+      exclude: ["Fixtures"]),
   ],
   swiftLanguageModes: [.v6]
 )

@@ -30,8 +30,8 @@ import Units
       name: "header too small", offset: 12, value: 415,
       error: .outOfRange(.headerBytes, found: 415, minimum: 416, maximum: 1 << 20)),
     Defect(
-      name: "header too large", offset: 12, value: 1 << 20 + 1,
-      error: .outOfRange(.headerBytes, found: 1 << 21, minimum: 416, maximum: 1 << 20)),
+      name: "header too large", offset: 12, value: 1_048_577,
+      error: .outOfRange(.headerBytes, found: 1_048_577, minimum: 416, maximum: 1 << 20)),
     Defect(
       name: "file bytes", offset: 16, value: 5, width: 8,
       error: .fileBytes(stated: 5, found: sample.builder.fileBytes)),

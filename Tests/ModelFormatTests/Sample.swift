@@ -6,19 +6,15 @@ import Units
 
 /// A model and the formats of its matrices, from which a header is made.
 struct Sample: Sendable, CustomTestStringConvertible {
-  var model: Hyperparameters
-  var formats: [WeightFormat]
+  let model: Hyperparameters
+  let formats: [WeightFormat]
 
   var testDescription: String {
     "\(model.architecture), tied \(model.hasTiedOutput), bias \(model.hasQueryKeyValueBias), "
       + "norms \(model.hasQueryKeyNorm)"
   }
 
-  var builder: PackHeaderBuilder {
-    PackHeaderBuilder(
-      model, name: "a model", sourceName: "GGUF F16", formats: formats, tokenizerBytes: 1000,
-      templateBytes: 77)
-  }
+  let builder: PackHeaderBuilder
 
   init(
     _ architecture: Architecture, tied: Bool, bias: Bool, norms: Bool, layers: Int = 2
@@ -30,6 +26,9 @@ struct Sample: Sendable, CustomTestStringConvertible {
       rmsEpsilon: 1e-5, hasTiedOutput: tied, hasQueryKeyValueBias: bias, hasQueryKeyNorm: norms)
     let all: [WeightFormat] = [.int8, .int4, .int4Asymmetric]
     formats = (0..<model.matrixCount).map { all[$0 % 3] }
+    builder = PackHeaderBuilder(
+      model, name: "a model", sourceName: "GGUF F16", formats: formats, tokenizerBytes: 1000,
+      templateBytes: 77)
   }
 
   static let all = [

@@ -55,8 +55,7 @@ struct MatrixWriter {
           let row = firstRow + index * WeightFormat.tileRows + result.badRow
           throw .notFinite(tensor: tensor.name, row: row)
         }
-        total.squaredError += result.squaredError
-        total.squaredWeights += result.squaredWeights
+        total.add(result)
       }
       try consume(block.bytes)
       tile += tiles

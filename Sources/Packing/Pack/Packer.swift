@@ -12,8 +12,15 @@ package enum Packer {
   package static func headerBytes(
     of file: GGUFFile, options: PackOptions = PackOptions()
   ) throws(PackingError) -> [UInt8] {
-    let model = try ModelDescription(file.header)
-    let sections = try TokenizerSections.bytes(file.header)
+    try headerBytes(of: file.header, options: options)
+  }
+
+  /// The same from a header that is in memory.
+  package static func headerBytes(
+    of header: GGUFHeader, options: PackOptions = PackOptions()
+  ) throws(PackingError) -> [UInt8] {
+    let model = try ModelDescription(header)
+    let sections = try TokenizerSections.bytes(header)
     return layout(model, options, sections).bytes
   }
 

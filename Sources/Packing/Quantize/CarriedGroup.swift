@@ -1,13 +1,13 @@
-internal import Quantization
+package import Quantization
 
 /// Groups of a GGUF tensor that a pack holds with the very same integers.
-enum CarriedGroup {
+package enum CarriedGroup {
   /// The group as the target stores it, or `nil` where it has to be quantized anew.
   ///
   /// `group` counts groups of 32 along the row `source`. Q8_0, Q5_0 and Q4_0 as int8, Q4_0 as int4
   /// and Q4_1 as asymmetric int4 lose nothing; Q4_K as asymmetric int4 keeps its nibbles and rounds
   /// each group's scale and minimum, products of a half and six bits, to halves.
-  static func carried(
+  package static func carried(
     _ type: TensorType, as format: WeightFormat, _ source: RawSpan, group: Int
   ) -> QuantizedGroup? {
     switch (type, format) {

@@ -1,13 +1,13 @@
 internal import Quantization
-internal import Units
+package import Units
 
 /// Turns the stored elements of a GGUF tensor into floats, exactly as each type defines them.
 ///
 /// All products and sums are single float operations in the order of the formats' reference, so
 /// the results have the same bits everywhere.
-enum Dequantization {
+package enum Dequantization {
   /// Dequantizes one row of `columns` elements into the start of `output`.
-  static func row(
+  package static func row(
     _ type: TensorType, _ source: RawSpan, columns: Int, into output: FixedBuffer<Float>
   ) {
     precondition(columns % type.blockElements == 0, "rows consist of whole blocks")

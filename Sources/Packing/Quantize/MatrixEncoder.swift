@@ -1,14 +1,14 @@
-internal import Quantization
-internal import Units
+package import Quantization
+package import Units
 
 /// Turns rows of a GGUF tensor into tiles of a pack.
-struct MatrixEncoder: Sendable {
+package struct MatrixEncoder: Sendable {
   let type: TensorType
-  let layout: WeightLayout
+  package let layout: WeightLayout
   /// Bytes of one row of the source.
   let rowBytes: Int
 
-  init(_ tensor: GGUFTensor, format: WeightFormat, rows: Int, columns: Int) {
+  package init(_ tensor: GGUFTensor, format: WeightFormat, rows: Int, columns: Int) {
     type = tensor.type
     layout = WeightLayout(format: format, rows: rows, columns: columns)
     rowBytes = tensor.rowBytes
@@ -17,7 +17,7 @@ struct MatrixEncoder: Sendable {
   /// Writes the tile that holds the rows in `source` (16, fewer in the last tile).
   ///
   /// `tile` starts out as zeros; `scratch` holds one row with its padding, which is zero.
-  func encode(
+  package func encode(
     _ source: RawSpan, scratch: FixedBuffer<Float>, into tile: FixedBuffer<UInt8>
   ) -> TileResult {
     var result = TileResult()
@@ -67,9 +67,15 @@ struct MatrixEncoder: Sendable {
 }
 
 /// What encoding a tile found.
-struct TileResult: BitwiseCopyable {
-  var squaredError = 0.0
-  var squaredWeights = 0.0
+package struct TileResult: BitwiseCopyable {
+  package fileprivate(set) var squaredError = 0.0
+  package fileprivate(set) var squaredWeights = 0.0
   /// The row of the tile that holds a weight that is not finite; negative where none does.
-  var badRow = -1
+  package fileprivate(set) var badRow = -1
+
+  /// Adds the sums of another tile.
+  mutating func add(_ other: TileResult) {
+    squaredError += other.squaredError
+    squaredWeights += other.squaredWeights
+  }
 }
