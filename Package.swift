@@ -85,6 +85,7 @@ let package = Package(
     tests("QuantizationTests", ["Units", "Quantization"]),
     tests("KernelsTests", ["Units", "Quantization", "Kernels"]),
     tests("ModelFormatTests", ["Units", "Quantization", "ModelFormat", "Packing"]),
+    tests("TokenizationTests", ["Units", "Tokenization", "Packing"], exclude: ["Fixtures"]),
     tests(
       "PackingTests", ["Units", "Quantization", "Kernels", "ModelFormat", "Packing"],
       exclude: ["Fixtures"]),

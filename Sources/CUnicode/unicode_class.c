@@ -1,6 +1,6 @@
 #include "CUnicode.h"
 
-// Each entry is the first code point of a run times 8, plus the class of the run (see the header).
+// Each entry is the first code point of a run times 8, plus the class of the run.
 // Made by Tests/TokenizationTests/Fixtures/generate_unicode_class.py.
 static const uint32_t runs[] = {
     0x0, 0x4C, 0x70, 0x104, 0x10B, 0x120, 0x12B, 0x158, 0x163, 0x182, 0x1D3, 0x1E0, 0x1FB, 0x209,

@@ -31,6 +31,9 @@ package struct ChatPrefix: BitwiseCopyable {
 
   /// Whether the text follows a special token: `Encoder.Options.startsText` for it.
   package let startsText: Bool
+
+  /// Whether white space around the text is taken away.
+  package let trimsText: Bool
 }
 
 /// Tokens inside a section.
@@ -48,14 +51,14 @@ package struct TokenSequence: BitwiseCopyable {
 
 /// A chat template reduced to token sequences: a view of a checked section of fixed size.
 ///
-/// A conversation is, for each message, `prefix(of:after:)`, the text (trimmed of white space if
-/// `trimsText`, special tokens not parsed), and `suffix(of:)`; then `generationPrompt`.
+/// A conversation is, for each message, `prefix(of:after:)`, the text (as the prefix says;
+/// special tokens not parsed), and `suffix(of:)`; then `generationPrompt`.
 ///
-/// Header words of the section: magic, version, family, flags (1: texts are trimmed), tokens of
-/// the vocabulary. Then 16 entries of (first token, tokens, flags, 0): the prefixes of each role
+/// Header words of the section: magic, version, family, zero, tokens of the
+/// vocabulary. Then 16 entries of (first token, tokens, flags, 0): the prefixes of each role
 /// after nothing and after each role, 4 × role + (0 or 1 + previous role); the suffixes of each
 /// role, 12 + role; the generation prompt, 15. Flags: 1: a space leads, 2: the text starts a
-/// text. Then tokens up to the end.
+/// text, 4: it is trimmed. Then tokens up to the end.
 package struct ChatTemplate: BitwiseCopyable {
   package static var magic: UInt32 { 0x5441_4843 }
   package static var version: UInt32 { 1 }
@@ -73,9 +76,6 @@ package struct ChatTemplate: BitwiseCopyable {
 
   /// What kind of template it is.
   package let family: ChatTemplateFamily
-
-  /// Whether white space around each text is taken away.
-  package let trimsText: Bool
 
   /// Checks `section` against a vocabulary of `tokenCount` tokens and takes it as it is.
   package init(
@@ -95,7 +95,6 @@ package struct ChatTemplate: BitwiseCopyable {
       throw .unknownTemplate(Self.word(section, 2))
     }
     self.family = family
-    trimsText = Self.word(section, 3) & 1 != 0
     for index in 0..<Self.entries {
       let (first, count) = (Self.entry(section, index, 0), Self.entry(section, index, 1))
       guard Int(first) <= Self.tokensMax && Int(count) <= Self.tokensMax - Int(first) else {
@@ -115,7 +114,8 @@ package struct ChatTemplate: BitwiseCopyable {
     let index = 4 * Int(role.rawValue) + (previous.map { 1 + Int($0.rawValue) } ?? 0)
     let flags = Self.entry(section, index, 2)
     return ChatPrefix(
-      tokens: sequence(index), leadsWithSpace: flags & 1 != 0, startsText: flags & 2 != 0)
+      tokens: sequence(index), leadsWithSpace: flags & 1 != 0, startsText: flags & 2 != 0,
+      trimsText: flags & 4 != 0)
   }
 
   /// What follows the text of a message of `role`.

@@ -28,6 +28,9 @@ package struct TokenAttributes: BitwiseCopyable {
   /// Swallows white space after it.
   package static var stripsRight: UInt8 { 128 }
 
+  /// Whether the token is cut out of any text, special tokens asked for or not.
+  package var isAlwaysCut: Bool { has(Self.userDefined) && !has(Self.control | Self.unknown) }
+
   /// Whether any of `bits` is set.
   package func has(_ bits: UInt8) -> Bool { rawValue & bits != 0 }
 }

@@ -41,7 +41,7 @@ extension Tokenizer {
       let token = Int32(truncatingIfNeeded: word(layout.specials, lower))
       guard piece(token).count == depth else { continue }
       let attributes = attributes(of: token)
-      if parsesSpecial || attributes.has(TokenAttributes.userDefined) {
+      if parsesSpecial || attributes.isAlwaysCut {
         best = SpecialMatch(
           start: start, end: start + depth, token: token, attributes: attributes)
       }

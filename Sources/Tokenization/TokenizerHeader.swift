@@ -75,7 +75,7 @@ struct TokenizerHeader: BitwiseCopyable {
       let first = section[layout.pieceBytes + start]
       summary.specialFirstBytes[Int(first &>> 6)] |= 1 &<< UInt64(first & 63)
       let attributes = TokenAttributes(rawValue: section[layout.attributes + token])
-      if attributes.has(TokenAttributes.userDefined) { summary.hasUserDefined = true }
+      if attributes.isAlwaysCut { summary.hasUserDefined = true }
     }
     return summary
   }

@@ -94,6 +94,6 @@ package struct TokenizerLayout: BitwiseCopyable {
   /// The bit of the pair filter for the symbols `left` and `right`, their UTF-8 as an integer.
   package static func pairBit(_ left: UInt32, _ right: UInt32) -> Int {
     let mixed = (left &* 0x9E37_79B1 ^ right) &* 0x85EB_CA77
-    return Int((mixed ^ mixed &>> 15) &* 0xC2B2_AE3D &>> 14)
+    return Int(((mixed ^ (mixed &>> 15)) &* 0xC2B2_AE3D) &>> 14)
   }
 }

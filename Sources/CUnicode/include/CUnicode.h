@@ -1,4 +1,4 @@
-// Character classes of Unicode 15 and 16 as llama.cpp has them, for cutting text into words.
+// Character classes as llama.cpp has them, for cutting text into words.
 #ifndef TERRARIUM_CUNICODE_H
 #define TERRARIUM_CUNICODE_H
 
