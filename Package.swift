@@ -97,10 +97,6 @@ let package = Package(
     tests("TidyTests"),
     tests("OracleTests", exclude: ["Tools"]),
     tests("TokenizationTests", ["Units", "Tokenization", "Packing"], exclude: ["Fixtures"]),
-    tests("TokenizationTests", ["Units", "Tokenization", "Packing"], exclude: ["Fixtures"]),
-    tests(
-      "PackingTests", ["Units", "Quantization", "Kernels", "ModelFormat", "Packing"],
-      exclude: ["Fixtures"]),
   ],
   swiftLanguageModes: [.v6]
 )
