@@ -90,6 +90,11 @@ static void elementwise(const kernel_table *k) {
     half_scale = k->quantize_int4(a, quants);
     fold_in(quants, 32);
     fold_in(&half_scale, 2);
+    uint16_t minimum;
+    half_scale = k->quantize_int4_asymmetric(a, quants, &minimum);
+    fold_in(quants, 32);
+    fold_in(&half_scale, 2);
+    fold_in(&minimum, 2);
   }
 }
 

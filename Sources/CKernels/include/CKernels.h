@@ -98,9 +98,10 @@ typedef struct {
   int (*rms_norm)(const float *x, const float *weight, float epsilon, float *y, size_t count);
   // Groups of 32, the last one shorter; zeros up to a multiple of 32. 0 where x is not finite.
   int (*quantize)(const float *x, size_t count, int8_t *quants, float *scales, int32_t *sums);
-  // 32 values to int8 or nibbles with a half-precision scale.
+  // 32 values to int8 or nibbles with a half-precision scale (and minimum).
   uint16_t (*quantize_int8)(const float *x, int8_t *quants);
   uint16_t (*quantize_int4)(const float *x, int8_t *quants);
+  uint16_t (*quantize_int4_asymmetric)(const float *x, int8_t *quants, uint16_t *minimum);
   void (*matmul_int8)(const kernel_matmul *arguments);
   void (*matmul_int4)(const kernel_matmul *arguments);
   void (*matmul_int4_asymmetric)(const kernel_matmul *arguments);
