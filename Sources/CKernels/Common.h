@@ -68,8 +68,19 @@ INLINE f32x16 hadamard16(f32x16 v, size_t block) {
   return v;
 }
 
+INLINE float hadamard_normalization(size_t block) {
+  switch (block) {
+    case 1: return 1.0f;
+    case 2: return 0.70710678f;
+    case 4: return 0.5f;
+    case 8: return 0.35355339f;
+    case 16: return 0.25f;
+    default: return 0.17677670f;
+  }
+}
+
 void SET(hadamard)(float *x, size_t count, size_t block) {
-  float normalization = 1.0f / __builtin_elementwise_sqrt((float)block);
+  float normalization = hadamard_normalization(block);
   if (block < 32) {
     // Blocks divide sixteen, so what is left over at the end is whole blocks too.
     for (size_t i = 0; i < count; i += 16) {

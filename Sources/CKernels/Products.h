@@ -158,8 +158,8 @@ static void matmul_int4_asymmetric(const kernel_matmul *m) { matmul(m, INT4_ASYM
 
 // Scores of one key tile; lanes [begin, end) are stored.
 INLINE void score_tile(const kernel_scores *s, const uint8_t *tile, size_t slot, size_t begin,
-                       size_t end, const size_t *index, const row_group *rows_of_groups,
-                       const int format, const int rows) {
+                       size_t end, float scale, const size_t *index,
+                       const row_group *rows_of_groups, const int format, const int rows) {
   const uint8_t *scales = tile + key_quant_bytes(s->dimensions, format);
   size_t full = s->dimensions / 32, rest = s->dimensions % 32, g = 0;
   f32x16 acc[KERNEL_ROWS];
@@ -175,7 +175,7 @@ INLINE void score_tile(const kernel_scores *s, const uint8_t *tile, size_t slot,
   }
   for (int r = 0; r < rows; r++) {
     float *to = s->scores + index[r] * s->score_stride + slot;
-    f32x16 score = acc[r] * s->scale;
+    f32x16 score = acc[r] * scale;
     if (end - begin == 16) {
       store16(to, score);
       continue;
@@ -194,10 +194,11 @@ INLINE void score_rows(const kernel_scores *s, size_t slot_begin, size_t slot_en
   row_indices(query, s->queries.rows, rows, index);
   for (size_t g = 0; g * 32 < s->dimensions; g++)
     gather(&s->queries, index, g, format, rows, wide[KERNEL_WIDENS ? g : 0], &groups[g]);
+  const float scale = 1.0f / __builtin_elementwise_sqrt((float)s->dimensions);
   for (size_t slot = slot_begin / 16 * 16; slot < slot_end; slot += 16) {
     size_t begin = slot < slot_begin ? slot_begin - slot : 0;
     score_tile(s, s->keys + slot / 16 * s->tile_bytes, slot, begin,
-               smaller_size(slot_end - slot, 16), index, groups, format, rows);
+               smaller_size(slot_end - slot, 16), scale, index, groups, format, rows);
   }
 }
 

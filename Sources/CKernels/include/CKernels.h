@@ -38,14 +38,13 @@ typedef struct {
   size_t output_stride;
 } kernel_matmul;
 
-// scores[query][slot] = scale * acc, acc as in kernel_matmul over the groups of the head.
+// scores[query][slot] = acc * (1 / sqrt(dimensions)), acc as in kernel_matmul over the head's groups.
 typedef struct {
   const uint8_t *keys;     // tiles of 16 slots
   size_t tile_bytes;
   size_t dimensions;
   size_t slot_begin;       // slots [slot_begin, slot_end)
   size_t slot_end;
-  float scale;
   kernel_rows queries;
   float *scores;           // [queries][score_stride]
   size_t score_stride;
