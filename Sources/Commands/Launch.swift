@@ -26,7 +26,7 @@ struct Launch<System: Host> {
       idTokens: idTokens)
     try Self.check(shape)
     let kernels = KernelSet(try Self.instructionSet(profile))
-    plan = shape.plan(header: model.header, programBytes: Self.programBytes())
+    plan = shape.plan(header: model.header, programBytes: Self.programBytes(planning))
     guard plan.fits else {
       PlanReport(
         header: model.header, profile: shape.profile, plan: plan,
@@ -72,15 +72,18 @@ struct Launch<System: Host> {
   @inline(never)
   private static func use<Value: ~Copyable>(_ type: Value.Type) {}
 
-  /// Bytes of the program itself: what the kernel charges before the arena exists, the main
-  /// thread's stack included.
-  static func programBytes() -> Int {
-    System.prefaultStack(byteCount: mainStackBytes)
-    return System.memoryUsage().residentBytes
+  /// Bytes of the program itself: what the process holds before the arena exists, the main
+  /// thread's stack included, and a margin for the few pages that its libraries touch later.
+  static func programBytes(_ planning: PlanningMemory) -> Int {
+    planning.prefault()
+    return System.programBytes(stackBytes: mainStackBytes).roundedUp(toMultipleOf: marginBytes)
+      + marginBytes
   }
 
   /// The most the main thread's stack ever holds.
   private static var mainStackBytes: Int { 128 << 10 }
+
+  private static var marginBytes: Int { 64 << 10 }
 
   private static func check(_ shape: RunShape) throws(Failure) {
     let trained = shape.model.trainedContext
