@@ -6,34 +6,14 @@ enum TokenizerSections {
   static func bytes(
     _ header: GGUFHeader
   ) throws(PackingError) -> (tokenizer: UInt64, template: UInt64) {
-<<<<<<< HEAD
-    do throws(VocabularyError) {
-      return (UInt64(try Vocabulary(header).sectionBytes), UInt64(ChatTemplate.sectionBytes))
-    } catch {
-      throw .vocabulary(error)
-    }
-=======
     let vocabulary = try vocabulary(header)
     return (UInt64(vocabulary.sectionBytes), UInt64(ChatTemplate.sectionBytes))
->>>>>>> tokens
   }
 
   /// Both sections.
   static func build(
     _ header: GGUFHeader
   ) throws(PackingError) -> (tokenizer: [UInt8], template: [UInt8]) {
-<<<<<<< HEAD
-    do throws(VocabularyError) {
-      let vocabulary = try Vocabulary(header)
-      let section = try vocabulary.section()
-      let hosted: HostedTokenizer
-      do throws(TokenizerSectionError) { hosted = try HostedTokenizer(section: section) } catch {
-        preconditionFailure("a section that was just made is valid: \(error)")
-      }
-      return (section, try vocabulary.chatMarkup().section(hosted))
-    } catch {
-      throw .vocabulary(error)
-=======
     let vocabulary = try vocabulary(header)
     do throws(VocabularyError) {
       let tokenizer = try vocabulary.section()
@@ -50,7 +30,6 @@ enum TokenizerSections {
       throw .gguf(error)
     } catch {
       throw .tokenizer(error.description)
->>>>>>> tokens
     }
   }
 }
