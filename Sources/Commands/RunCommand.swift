@@ -69,7 +69,7 @@ package enum RunCommand<System: Host> {
       if options.has(.json) { throw .usage(.contradiction(.chat, .json)) }
       if let file, file.equals("-") { throw .usage(.contradiction(.chat, .file)) }
     } else if file == nil && !options.has(.prompt) {
-      throw .inputEmpty
+      throw .usage(.nothingToRead)
     }
     if options.has(.raw) && (options.has(.prefix) || options.has(.suffix)) {
       throw .usage(.contradiction(.raw, options.has(.prefix) ? .prefix : .suffix))
