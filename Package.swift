@@ -85,6 +85,21 @@ let package = Package(
       swiftSettings: swiftSettings + [.unsafeFlags(["-parse-as-library"])]),
 
     // Tests; those of the seal and of tidiness drive built programs and read sources.
+    tests("UnitsTests", ["Units"]),
+    tests("MemoryTests", ["Units", "Memory"]),
+    tests("CacheTests", ["Units", "Memory", "Kernels", "Cache"]),
+    tests(
+      "InferenceTests",
+      [
+        "Units", "Memory", "Profiles", "Quantization", "Kernels", "ModelFormat", "Cache",
+        "Inference", "Commands", "Platform", "Packing",
+      ]),
+    tests(
+      "CommandsTests",
+      [
+        "Units", "Memory", "Profiles", "Quantization", "Kernels", "ModelFormat", "Tokenization",
+        "Cache", "Inference", "Commands", "Packing",
+      ]),
     tests("QuantizationTests", ["Units", "Quantization"]),
     tests("KernelsTests", ["Units", "Quantization", "Kernels"]),
     tests("ProfilesTests", ["Units", "Profiles"]),

@@ -167,10 +167,6 @@ int platform_is_interrupted(void) {
 
 void platform_exit(int code) { _exit(code); }
 
-static _Alignas(64) unsigned char planning_memory[PLATFORM_PLANNING_BYTES];
-
-void *platform_planning_memory(void) { return planning_memory; }
-
 // The hosted program links a counting allocator; the board has none, and nothing to count.
 extern unsigned long allocations_count(void) __attribute__((weak));
 

@@ -77,6 +77,10 @@ package protocol Host {
   /// Makes the pages of the calling thread's stack present, `byteCount` below the current frame.
   static func prefaultStack(byteCount: Int)
 
+  /// Makes the program's code, data and `stackBytes` of its stack present, and counts the bytes it
+  /// holds: the process before anything is reserved.
+  static func programBytes(stackBytes: Int) -> Int
+
   /// What the kernel charges to this process now.
   static func memoryUsage() -> MemoryUsage
 

@@ -5,7 +5,7 @@ import ModelFormat
 import Profiles
 import Units
 
-/// The way from a command line to a sealed process: plan, reserve once, load, start, seal.
+/// The way from a command line to a sealed process: plan, reserve once, load, start; then the seal.
 struct Launch<System: Host> {
   /// Everything the run holds.
   var memory: RunMemory
@@ -13,23 +13,20 @@ struct Launch<System: Host> {
   /// What was planned and reserved.
   let plan: MemoryPlan
 
-  /// Heap allocations up to here; every later one breaks the promise.
-  let allocationsAtLaunch: Int
-
-  /// Which layers of the seal the kernel enforces.
-  let seal: SealReport
+  /// Heap allocations up to the seal; every later one breaks the promise.
+  private(set) var allocationsAtSeal = 0
 
   /// Plans and launches; what does not fit is refused before anything is reserved.
   init(
     _ model: ModelFile<System>, profile: Profile, sampler: SamplerSettings, idTokens: Int? = nil,
-    publishing: Bool = false, in planning: PlanningMemory, _ console: inout Console<System>
+    in planning: PlanningMemory, _ console: inout Console<System>
   ) throws(Failure) {
     let shape = RunShape(
       model: model.header.hyperparameters, profile: profile, kernelPageBytes: System.pageSize,
       idTokens: idTokens)
     try Self.check(shape)
     let kernels = KernelSet(try Self.instructionSet(profile))
-    plan = shape.plan(header: model.header, programBytes: Self.programBytes())
+    plan = shape.plan(header: model.header, programBytes: Self.programBytes(planning))
     guard plan.fits else {
       PlanReport(
         header: model.header, profile: shape.profile, plan: plan,
@@ -50,19 +47,43 @@ struct Launch<System: Host> {
     } catch {
       throw .threads(error)
     }
-    seal = System.seal(publishing: publishing)
-    allocationsAtLaunch = System.allocationCount
   }
 
-  /// Bytes of the program itself: what the kernel charges before the arena exists, the main
-  /// thread's stack included.
-  static func programBytes() -> Int {
-    System.prefaultStack(byteCount: mainStackBytes)
-    return System.memoryUsage().residentBytes
+  /// Ends launching: from here on the process only computes, reads, writes, waits and exits.
+  mutating func seal(publishing: Bool = false) {
+    Self.instantiateTypes()
+    _ = System.seal(publishing: publishing)
+    allocationsAtSeal = System.allocationCount
+  }
+
+  /// Makes the runtime's descriptions of the generic types that are used after the seal.
+  ///
+  /// The hosted program compiles the core apart from the host, so it makes them where a type is
+  /// first used, and that takes memory from the heap. Embedded Swift knows them when it compiles.
+  private static func instantiateTypes() {
+    use(Console<System>.self)
+    use(LineReader<System>.self)
+    use(Progress<System>.self)
+    use(PromptBuilder<System>.self)
+    use(ReplyWriter<System>.self)
+    use(Stream<System>.self)
+  }
+
+  @inline(never)
+  private static func use<Value: ~Copyable>(_ type: Value.Type) {}
+
+  /// Bytes of the program itself: what the process holds before the arena exists, the main
+  /// thread's stack included, and a margin for the few pages that its libraries touch later.
+  static func programBytes(_ planning: PlanningMemory) -> Int {
+    planning.prefault()
+    return System.programBytes(stackBytes: mainStackBytes).roundedUp(toMultipleOf: marginBytes)
+      + marginBytes
   }
 
   /// The most the main thread's stack ever holds.
   private static var mainStackBytes: Int { 128 << 10 }
+
+  private static var marginBytes: Int { 64 << 10 }
 
   private static func check(_ shape: RunShape) throws(Failure) {
     let trained = shape.model.trainedContext

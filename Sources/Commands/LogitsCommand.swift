@@ -32,9 +32,10 @@ package enum LogitsCommand<System: Host> {
       throw .host(error, .writing, output)
     }
     do {
-      let launch = try Launch<System>(
+      var launch = try Launch<System>(
         modelFile, profile: profile, sampler: SamplerSettings(), idTokens: count,
-        publishing: true, in: memory, &console)
+        in: memory, &console)
+      launch.seal(publishing: true)
       try readIDs(idsFile, into: launch.memory, name: ids)
       let digest = try run(launch.memory, writingTo: partialFile, name: output, &console)
       System.close(partialFile)

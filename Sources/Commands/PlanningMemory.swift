@@ -48,6 +48,12 @@ package struct PlanningMemory: BitwiseCopyable {
     header = next(memory.count - start)
   }
 
+  /// Makes the parts present that stay in use during a run.
+  func prefault() {
+    output.fill(0)
+    messages.fill(0)
+  }
+
   /// Room for the header of a model file.
   package var modelHeader: FixedBuffer<UInt8> { header }
 

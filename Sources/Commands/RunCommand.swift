@@ -19,7 +19,7 @@ package enum RunCommand<System: Host> {
     let model = try ModelFile<System>(try names.name(name), in: planning)
     let document = try openDocument(options, &names)
     console.noteInput()
-    let launch = try Launch<System>(
+    var launch = try Launch<System>(
       model, profile: profile, sampler: sampler, in: planning, &console)
     let memory = launch.memory
     let tokenizer: Tokenizer
@@ -43,6 +43,7 @@ package enum RunCommand<System: Host> {
     var writer = ReplyWriter<System>(
       tokenizer, isJSON: options.has(.json), showsControl: false,
       scratch: memory.text.replyScratch)
+    launch.seal()
 
     if let document {
       try read(document, options, into: &prompt)
@@ -155,7 +156,7 @@ package enum RunCommand<System: Host> {
     var figures = figures
     figures.plannedBytes = launch.plan.totalBytes
     figures.peakBytes = System.memoryUsage().peakResidentBytes
-    figures.allocations = System.allocationCount - launch.allocationsAtLaunch
+    figures.allocations = System.allocationCount - launch.allocationsAtSeal
     let isInterrupted = System.isInterrupted
     if let outcome, !isInterrupted { throw outcome }
     if isJSON {

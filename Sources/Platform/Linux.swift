@@ -41,6 +41,13 @@ package enum Linux: Host {
       count: count)
   }
 
+  package static func programBytes(stackBytes: Int) -> Int {
+    platform_prefault_program()
+    platform_prefault_stack(UInt(stackBytes))
+    let counted = Int(platform_resident_bytes())
+    return counted > 0 ? counted : memoryUsage().residentBytes
+  }
+
   package static func prefaultStack(byteCount: Int) {
     platform_prefault_stack(UInt(byteCount))
   }

@@ -90,6 +90,11 @@ static void elementwise(const kernel_table *k) {
     half_scale = k->quantize_int4(a, quants);
     fold_in(quants, 32);
     fold_in(&half_scale, 2);
+    uint16_t minimum;
+    half_scale = k->quantize_int4_asymmetric(a, quants, &minimum);
+    fold_in(quants, 32);
+    fold_in(&half_scale, 2);
+    fold_in(&minimum, 2);
   }
 }
 
@@ -162,7 +167,7 @@ static void attention(const kernel_table *k) {
     }
     fold_in(bytes, (slots + 15) / 16 * tile + (slots + 31) / 32 * block);
     size_t stride = (slots + 31) / 32 * 32;
-    kernel_scores s = {bytes, tile, dimension, below(slots), slots, 0.125f,
+    kernel_scores s = {bytes, tile, dimension, below(slots), slots,
                        random_rows(k, queries, dimension), d, stride};
     for (size_t i = 0; i < queries * stride; i++) d[i] = 0.0f;
     (int4 ? k->scores_int4 : k->scores_int8)(&s);

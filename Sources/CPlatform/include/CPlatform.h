@@ -32,6 +32,10 @@ void *_Nullable platform_reserve(unsigned long count, int huge_pages, int locked
 // Heap allocations so far; 0 where the program has no counter (see CAllocations) and no heap.
 unsigned long platform_allocation_count(void);
 void platform_prefault_stack(unsigned long count);
+// Makes the code and data of the program present.
+void platform_prefault_program(void);
+// Every page that is present now, counted exactly; 0 where the kernel does not tell.
+unsigned long platform_resident_bytes(void);
 // Zeroed memory of the program itself, for what is needed before anything is reserved.
 enum { PLATFORM_PLANNING_BYTES = 1280 << 10 };
 void *_Nonnull platform_planning_memory(void);
