@@ -88,11 +88,13 @@ package protocol Host {
   static var allocationCount: Int { get }
 
   /// Starts the threads of a pool in `memory`, which is page-aligned and holds at least
-  /// `WorkerPool.byteCount(threadCount:pageSize:)` bytes.
+  /// `WorkerPool.byteCount(threadCount:stackBytes:pageSize:)` bytes.
   ///
+  /// A thread that waits for the others does so actively for `spinMicroseconds`, then sleeps.
   /// Thread `i` (the caller is 0) is pinned to `processors[i]`; an empty buffer pins nothing.
   static func startWorkers(
-    threadCount: Int, memory: FixedBuffer<UInt8>, processors: FixedBuffer<Int32>
+    threadCount: Int, stackBytes: Int, spinMicroseconds: Int, memory: FixedBuffer<UInt8>,
+    processors: FixedBuffer<Int32>
   ) throws(HostError) -> WorkerPool
 
   // MARK: Life of the process

@@ -42,7 +42,8 @@ struct Launch<System: Host> {
     try model.load(into: memory, &console)
     do {
       memory.session.pool = try System.startWorkers(
-        threadCount: profile.threads, memory: memory.stacks,
+        threadCount: profile.threads, stackBytes: profile.stackBytes,
+        spinMicroseconds: profile.spinMicroseconds, memory: memory.stacks,
         processors: Self.processors(profile, planning))
     } catch {
       throw .threads(error)

@@ -55,7 +55,7 @@ typedef void (*platform_body)(void *_Nonnull context, long index, long count);
 // `memory` is page-aligned and zeroed: one page of state, then per started thread a guard page and
 // `stack_bytes` of stack. `processors` names one processor per thread, or is NULL.
 long platform_pool_start(void *_Nonnull memory, long threads, unsigned long stack_bytes,
-                         const int *_Nullable processors);
+                         unsigned long spin_microseconds, const int *_Nullable processors);
 void platform_pool_run(void *_Nonnull pool, platform_body _Nonnull body, void *_Nonnull context);
 void platform_pool_barrier(void *_Nonnull pool);
 
