@@ -85,7 +85,7 @@ extension Failure {
     case .inputEmpty:
       text.append("the input is empty")
     case .promptTooLong(let tokens, let slots):
-      text.append("the input of ")
+      text.append("the input of at least ")
       text.append(grouped: tokens)
       text.append(" tokens does not fit the context of ")
       text.append(grouped: slots)

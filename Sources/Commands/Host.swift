@@ -77,8 +77,8 @@ package protocol Host {
   /// Makes the pages of the calling thread's stack present, `byteCount` below the current frame.
   static func prefaultStack(byteCount: Int)
 
-  /// Makes the program's code, data and `stackBytes` of its stack present, and counts the bytes it
-  /// holds: the process before anything is reserved.
+  /// Makes the program's code, data and `stackBytes` of its stack present, and tells the bytes they
+  /// hold: exactly where the program is one file, as the kernel counts the process where it is not.
   static func programBytes(stackBytes: Int) -> Int
 
   /// What the kernel charges to this process now.

@@ -42,8 +42,9 @@ package enum Linux: Host {
   }
 
   package static func programBytes(stackBytes: Int) -> Int {
-    platform_prefault_program()
+    let imageBytes = Int(platform_prefault_program())
     platform_prefault_stack(UInt(stackBytes))
+    if imageBytes > 0 { return imageBytes + stackBytes }
     let counted = Int(platform_resident_bytes())
     return counted > 0 ? counted : memoryUsage().residentBytes
   }

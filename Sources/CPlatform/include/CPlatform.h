@@ -32,8 +32,9 @@ void *_Nullable platform_reserve(unsigned long count, int huge_pages, int locked
 // Heap allocations so far; 0 where the program has no counter (see CAllocations) and no heap.
 unsigned long platform_allocation_count(void);
 void platform_prefault_stack(unsigned long count);
-// Makes the code and data of the program present.
-void platform_prefault_program(void);
+// Makes the code and data of the program present, but not the planning memory. Returns their bytes
+// where that is the whole program; 0 where it has libraries, which only the kernel can count.
+unsigned long platform_prefault_program(void);
 // Every page that is present now, counted exactly; 0 where the kernel does not tell.
 unsigned long platform_resident_bytes(void);
 // Zeroed memory of the program itself, for what is needed before anything is reserved.
