@@ -29,6 +29,20 @@ import Units
     #expect(searched < 0.9 * plain)
   }
 
+  @Test func fastFourBitSearchEqualsTheSlowOne() {
+    var generator = SeededGenerator(state: 5)
+    for magnitude: Float in [0, 1, 1e-3, 300, 1e-6, 5e-8, 1e-9, 1e5, 1e7, 1e30] {
+      for _ in 0..<100 {
+        var values = random(&generator, magnitude: magnitude)
+        if Bool.random(using: &generator) { values[7] *= 5 }
+        let fast = SearchedGroup.int4(values)
+        let slow = QuantizedGroup.int4(values)
+        #expect(fast.scale == slow.scale)
+        for index in 0..<32 { #expect(fast.quants[index] == slow.quants[index]) }
+      }
+    }
+  }
+
   @Test func extremesStayInRange() {
     for magnitude: Float in [
       0, .leastNonzeroMagnitude, 1e-9, 8.3e6, 1e20, .greatestFiniteMagnitude,

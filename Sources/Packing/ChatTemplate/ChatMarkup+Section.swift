@@ -91,16 +91,3 @@ extension Vocabulary {
     return ChatMarkup.recognise(text, end: endText)
   }
 }
-
-extension Vocabulary {
-  /// The section of the chat template in the GGUF file, for the vocabulary's own `section`.
-  package func templateSection(_ section: [UInt8]) throws(VocabularyError) -> [UInt8] {
-    let hosted: HostedTokenizer
-    do throws(TokenizerSectionError) {
-      hosted = try HostedTokenizer(section: section)
-    } catch {
-      preconditionFailure("a section of our own is valid")
-    }
-    return try chatMarkup().section(hosted)
-  }
-}

@@ -54,7 +54,7 @@ package struct MatrixEncoder: Sendable {
     } else {
       switch layout.format {
       case .int8: quantized = SearchedGroup.int8(values)
-      case .int4: quantized = QuantizedGroup.int4(values)
+      case .int4: quantized = SearchedGroup.int4(values)
       case .int4Asymmetric: quantized = QuantizedGroup.int4Asymmetric(values)
       }
     }

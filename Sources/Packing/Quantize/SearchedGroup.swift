@@ -1,7 +1,8 @@
 package import Quantization
 
-/// The search for an int8 scale, for weights that are packed once and read for ever.
+/// Searches for scales, for weights that are packed once and read for ever.
 ///
+/// int8:
 /// 1. Start at the half nearest to the largest magnitude / 127.
 /// 2. Try it, its lower neighbour and the 14 halves above, skipping those too small for the largest
 ///    magnitude: for each, round all values and sum the squared error.
@@ -11,6 +12,7 @@ package import Quantization
 /// candidate, so the best of them is about a seventh below the first.
 /// Weakness: scales so small that no value is clipped are not tried; they never win at 8 bits.
 package enum SearchedGroup {
+  /// int8 with the best of 16 scales.
   package static func int8(_ values: InlineArray<32, Float>) -> QuantizedGroup {
     var vectors = InlineArray<4, SIMD8<Float>>(repeating: .zero)
     var maximum: Float = 0
@@ -55,6 +57,60 @@ package enum SearchedGroup {
       sums += difference * difference
     }
     let four = sums.lowHalf + sums.highHalf
+    let two = four.lowHalf + four.highHalf
+    return two.x + two.y
+  }
+
+  /// int4 with the best of 16 factors and both signs of the scale.
+  package static func int4(_ values: InlineArray<32, Float>) -> QuantizedGroup {
+    var low = SIMD16<Float>.zero
+    var high = SIMD16<Float>.zero
+    var maximum: Float = 0
+    for index in 0..<16 {
+      low[index] = values[index]
+      high[index] = values[index + 16]
+      maximum = max(maximum, values[index].magnitude, values[index + 16].magnitude)
+    }
+    var best: UInt16 = 0
+    var bestError = sum(low * low + high * high)
+    for candidate in 0..<32 {
+      let factor = (Float(70 + 3 * (candidate >> 1)) / 100) * (candidate & 1 == 0 ? 1 : -1)
+      let bits = Float16Bits.finiteBits(maximum * factor / 8)
+      let scale = Float16Bits.float(bits)
+      guard scale != 0 else { continue }
+      let lowError = nibbles(low, inverse: 1 / scale) * scale - low
+      let highError = nibbles(high, inverse: 1 / scale) * scale - high
+      let error = sum(lowError * lowError + highError * highError)
+      if error < bestError {
+        best = bits
+        bestError = error
+      }
+    }
+    var group = QuantizedGroup(quant: 8, scale: best)
+    guard best != 0 else { return group }
+    let inverse = 1 / Float16Bits.float(best)
+    let lowNibbles = nibbles(low, inverse: inverse)
+    let highNibbles = nibbles(high, inverse: inverse)
+    for index in 0..<16 {
+      group.quants[index] = Int8(lowNibbles[index]) + 8
+      group.quants[index + 16] = Int8(highNibbles[index]) + 8
+    }
+    return group
+  }
+
+  /// The values over the scale, rounded to −8 … 7.
+  @inline(__always)
+  private static func nibbles(_ values: SIMD16<Float>, inverse: Float) -> SIMD16<Float> {
+    var scaled = values * inverse
+    scaled.replace(with: -8, where: scaled .< -8)
+    scaled.replace(with: 7, where: scaled .> 7)
+    return (scaled + 12_582_912) - 12_582_912
+  }
+
+  @inline(__always)
+  private static func sum(_ lanes: SIMD16<Float>) -> Float {
+    let eight = lanes.lowHalf + lanes.highHalf
+    let four = eight.lowHalf + eight.highHalf
     let two = four.lowHalf + four.highHalf
     return two.x + two.y
   }
