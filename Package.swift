@@ -17,7 +17,7 @@ func swift(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
 }
 
 func tests(
-  _ name: String, _ dependencies: [Target.Dependency], exclude: [String] = []
+  _ name: String, _ dependencies: [Target.Dependency] = [], exclude: [String] = []
 ) -> Target {
   .testTarget(
     name: name, dependencies: dependencies, exclude: exclude, swiftSettings: swiftSettings)
@@ -38,6 +38,7 @@ let package = Package(
     .target(name: "CKernels", linkerSettings: [.linkedLibrary("m")]),
     .target(name: "CUnicode"),
     .target(name: "CPlatform"),
+    .target(name: "CAllocations"),
 
     // Core: no Foundation, no platform, builds in Embedded mode without allocations.
     swift("Units"),
@@ -72,23 +73,45 @@ let package = Package(
       name: "terrarium",
       dependencies: [
         "Units", "Memory", "Profiles", "Quantization", "Kernels", "ModelFormat", "Tokenization",
-        "Cache", "Inference", "Commands", "Platform", "Packing",
+        "Cache", "Inference", "Commands", "Platform", "Packing", "CAllocations",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
+      resources: [.copy("Resources/built-in.terra")],
       swiftSettings: swiftSettings),
     .executableTarget(
       name: "terrarium-board",
-      dependencies: ["Commands", "Platform"],
-      swiftSettings: swiftSettings),
+      dependencies: ["Units", "Commands", "Platform"],
+      // Embedded Swift has no `CommandLine`: the program defines its own C entry point.
+      swiftSettings: swiftSettings + [.unsafeFlags(["-parse-as-library"])]),
 
-    // Tests.
+    // Tests; those of the seal and of tidiness drive built programs and read sources.
+    tests("UnitsTests", ["Units"]),
+    tests("MemoryTests", ["Units", "Memory"]),
+    tests("CacheTests", ["Units", "Memory", "Kernels", "Cache"]),
+    tests(
+      "InferenceTests",
+      [
+        "Units", "Memory", "Profiles", "Quantization", "Kernels", "ModelFormat", "Cache",
+        "Inference", "Commands", "Platform", "Packing",
+      ]),
+    tests(
+      "CommandsTests",
+      [
+        "Units", "Memory", "Profiles", "Quantization", "Kernels", "ModelFormat", "Tokenization",
+        "Cache", "Inference", "Commands", "Packing",
+      ]),
     tests("QuantizationTests", ["Units", "Quantization"]),
     tests("KernelsTests", ["Units", "Quantization", "Kernels"]),
+    tests("ProfilesTests", ["Units", "Profiles"]),
     tests("ModelFormatTests", ["Units", "Quantization", "ModelFormat", "Packing"]),
-    tests("TokenizationTests", ["Units", "Tokenization", "Packing"], exclude: ["Fixtures"]),
     tests(
       "PackingTests", ["Units", "Quantization", "Kernels", "ModelFormat", "Packing"],
       exclude: ["Fixtures"]),
+    tests("PlatformTests", ["Units", "Commands", "Platform"]),
+    tests("SealTests", exclude: ["Interposer"]),
+    tests("TidyTests"),
+    tests("OracleTests", exclude: ["Tools"]),
+    tests("TokenizationTests", ["Units", "Tokenization", "Packing"], exclude: ["Fixtures"]),
   ],
   swiftLanguageModes: [.v6]
 )

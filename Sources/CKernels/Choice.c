@@ -20,7 +20,12 @@ uint32_t kernel_cpuid_sets(void) {
   uint64_t state = enabled_state();
   if ((state & 0x6) != 0x6) return sets;
   if (!__get_cpuid_count(7, 0, &a, &extended_b, &extended_c, &d)) return sets;
-  if (extended_b & 1u << 5) sets |= 1u << KERNEL_AVX2;
+  if (!(extended_b & 1u << 5)) return sets;
+  sets |= 1u << KERNEL_AVX2;
+  // F, BW and VL of AVX-512, VNNI, and the operating system keeps the wide registers.
+  const uint32_t wide = 1u << 16 | 1u << 30 | 1u << 31;
+  if ((extended_b & wide) == wide && extended_c & 1u << 11 && (state & 0xE6) == 0xE6)
+    sets |= 1u << KERNEL_AVX512VNNI;
   return sets;
 }
 #else
@@ -32,8 +37,11 @@ const kernel_table *kernel_table_of(kernel_instruction_set set) {
     case KERNEL_PORTABLE: return &kernel_table_portable;
 #if defined(__x86_64__)
     case KERNEL_AVX2: return &kernel_table_avx2;
+    case KERNEL_AVX512VNNI: return &kernel_table_avx512vnni;
 #elif defined(__aarch64__)
     case KERNEL_NEON: return &kernel_table_neon;
+    case KERNEL_DOTPROD: return &kernel_table_dotprod;
+    case KERNEL_I8MM: return &kernel_table_i8mm;
 #endif
     default: return NULL;
   }

@@ -1,37 +1,39 @@
 #pragma STDC FP_CONTRACT OFF
 // Plain C: runs everywhere, slow where fmaf is a library call.
 
-#include "Vector.h"
-
 #define KERNEL_ROWS 2
+#define KERNEL_WIDENS 0
+#define KERNEL_PREPARES 0
+#define KERNEL_INT8_TAKES_SUMS 0
+#include "Rows.h"
 
-INLINE void dots_int8(const uint8_t *w, int quads, const int8_t *x, size_t stride,
-                      const int32_t *sums, size_t sum_stride, const int rows, i32x16 *dot) {
-  (void)sums;
-  (void)sum_stride;
+INLINE void dots_int8(const uint8_t *w, int quads, const row_group *x, const int rows,
+                      i32x16 *dot) {
   for (int r = 0; r < rows; r++) {
-    const int8_t *xr = x + (size_t)r * stride;
+    const int8_t *xr = quants_of(x, r);
     int32_t sum[16] = {0};
     for (int k = 0; k < 4 * quads; k++)
       for (int lane = 0; lane < 16; lane++)
         sum[lane] += (int8_t)w[k / 4 * 64 + lane * 4 + k % 4] * xr[k];
-    memcpy(&dot[r], sum, sizeof sum);
+    __builtin_memcpy(&dot[r], sum, sizeof sum);
   }
 }
 
-INLINE void dots_int4(const uint8_t *w, int octets, const int8_t *x, size_t stride,
-                      const int rows, i32x16 *dot) {
+INLINE void dots_int4(const uint8_t *w, int octets, const row_group *x, const int rows,
+                      i32x16 *dot) {
   for (int r = 0; r < rows; r++) {
-    const int8_t *xr = x + (size_t)r * stride;
+    const int8_t *xr = quants_of(x, r);
     int32_t sum[16] = {0};
     for (int k = 0; k < 8 * octets; k++)
       for (int lane = 0; lane < 16; lane++)
         sum[lane] += (w[k / 8 * 64 + lane * 4 + k % 4] >> (k & 4) & 15) * xr[k];
-    memcpy(&dot[r], sum, sizeof sum);
+    __builtin_memcpy(&dot[r], sum, sizeof sum);
   }
 }
 
-#include "Attention.h"
+#define SET(name) portable_##name
+#include "Common.h"
+#include "Products.h"
 #include "Table.h"
 
-KERNEL_TABLE(kernel_table_portable);
+KERNEL_TABLE(kernel_table_portable, portable);

@@ -4,8 +4,6 @@
 #ifndef CKERNELS_VECTOR_H
 #define CKERNELS_VECTOR_H
 
-#include <string.h>
-
 #include "CKernels.h"
 
 // Vectors are only passed to functions that are always inlined, so no calling convention matters.
@@ -27,13 +25,13 @@ typedef float f32x2 __attribute__((ext_vector_type(2)));
 
 INLINE f32x16 load16(const float *p) {
   f32x16 v;
-  memcpy(&v, p, sizeof v);
+  __builtin_memcpy(&v, p, sizeof v);
   return v;
 }
 
-INLINE void store16(float *p, f32x16 v) { memcpy(p, &v, sizeof v); }
+INLINE void store16(float *p, f32x16 v) { __builtin_memcpy(p, &v, sizeof v); }
 
-// The first `count` (0 ... 16) elements, the rest +0.
+// The first `count` elements, the rest +0.
 INLINE f32x16 load_some(const float *p, size_t count) {
   if (count >= 16) return load16(p);
   float a[16] = {0};
@@ -51,14 +49,13 @@ INLINE void store_some(float *p, f32x16 v, size_t count) {
   for (size_t i = 0; i < count; i++) p[i] = a[i];
 }
 
-INLINE f32x16 bits_to_float(i32x16 v) { return (f32x16)v; }
-INLINE i32x16 float_to_bits(f32x16 v) { return (i32x16)v; }
-INLINE f32x16 select16(i32x16 mask, f32x16 yes, f32x16 no) {
-  return (f32x16)((mask & (i32x16)yes) | (~mask & (i32x16)no));
+INLINE f32x16 larger(f32x16 a, f32x16 b) { return a > b ? a : b; }
+INLINE f32x16 clamped(f32x16 v, f32x16 low, f32x16 high) {
+  return v < low ? low : (v > high ? high : v);
 }
-INLINE f32x16 larger(f32x16 a, f32x16 b) { return select16(a > b, a, b); }
 INLINE f32x16 magnitude(f32x16 v) { return (f32x16)((i32x16)v & 0x7FFFFFFF); }
 INLINE f32x16 fused(f32x16 a, f32x16 b, f32x16 c) { return __builtin_elementwise_fma(a, b, c); }
+INLINE f32x16 to_float(i32x16 v) { return __builtin_convertvector(v, f32x16); }
 
 // Nearest integer, ties to even, for magnitudes below 2^22.
 INLINE i32x16 nearest(f32x16 v) { return (i32x16)(v + 12582912.0f) - 0x4B400000; }
@@ -72,15 +69,8 @@ INLINE float fold(f32x16 v) {
   return c.x + c.y;
 }
 
-INLINE float fold_largest(f32x16 v) {
-  float a[16];
-  store16(a, v);
-  float m = a[0];
-  for (int i = 1; i < 16; i++) m = a[i] > m ? a[i] : m;
-  return m;
-}
-
-INLINE int32_t fold_int(i32x16 v) { return __builtin_reduce_add(v); }
+// Two to the power of integers -126 ... 127.
+INLINE f32x16 power_of_two(i32x16 exponent) { return (f32x16)((exponent + 127) << 23); }
 
 // Half to float, exactly, for finite halves.
 INLINE f32x16 half_to_float(u16x16 h) {
@@ -95,40 +85,29 @@ INLINE f32x16 half_to_float(u16x16 h) {
 INLINE f32x16 load_halves(const void *p) {
 #if defined(KERNEL_HALVES)
   f16x16 h;
-  memcpy(&h, p, sizeof h);
+  __builtin_memcpy(&h, p, sizeof h);
   return __builtin_convertvector(h, f32x16);
 #else
   u16x16 h;
-  memcpy(&h, p, sizeof h);
+  __builtin_memcpy(&h, p, sizeof h);
   return half_to_float(h);
 #endif
 }
 
-INLINE float float_of_half(uint16_t h) {
-  uint32_t bits = (uint32_t)(h & 0x7FFF) << 13;
-  float scaled;
-  memcpy(&scaled, &bits, 4);
-  scaled *= 0x1p112f;
-  return h & 0x8000 ? -scaled : scaled;
+// Float to half in the low 16 bits, nearest even, magnitudes above 65504 clamped to it.
+INLINE i32x16 float_to_half(f32x16 v) {
+  i32x16 sign = ((i32x16)v >> 16) & 0x8000;
+  i32x16 m = (i32x16)magnitude(v);
+  m = m > 0x477FE000 ? (i32x16)0x477FE000 : m;
+  i32x16 rebased = m - 0x38000000;
+  i32x16 normal = (rebased + 0xFFF + ((rebased >> 13) & 1)) >> 13;
+  // Subnormal half: adding 1/2 leaves units of 2^-24, rounded to nearest even, in the low bits.
+  i32x16 subnormal = (i32x16)((f32x16)m + 0.5f) - 0x3F000000;
+  return (m >= 0x38800000 ? normal : subnormal) | sign;
 }
 
-// Float to half, nearest even, magnitudes above 65504 clamped to it.
-INLINE uint16_t half_of_float(float value) {
-  uint32_t bits;
-  memcpy(&bits, &value, 4);
-  uint16_t sign = (uint16_t)(bits >> 16) & 0x8000;
-  uint32_t m = bits & 0x7FFFFFFF;
-  if (m > 0x477FE000) return sign | 0x7BFF;
-  if (m >= 0x38800000) {
-    uint32_t r = m - 0x38000000;
-    return sign | (uint16_t)((r + 0xFFF + (r >> 13 & 1)) >> 13);
-  }
-  // Subnormal half: adding 1/2 leaves units of 2^-24, rounded to nearest even, in the low bits.
-  float a;
-  memcpy(&a, &m, 4);
-  a += 0.5f;
-  memcpy(&m, &a, 4);
-  return sign | (uint16_t)(m - 0x3F000000);
+INLINE f32x16 halves_to_float(i32x16 h) {
+  return half_to_float(__builtin_convertvector((u32x16)h, u16x16));
 }
 
 #endif

@@ -91,7 +91,7 @@ extension KernelSet {
     var arguments = unsafe kernel_scores(
       keys: keys.unsafeBaseAddress, tile_bytes: layout.tileBytes,
       dimensions: layout.headDimension, slot_begin: slots.lowerBound, slot_end: slots.upperBound,
-      scale: 1 / Float(layout.headDimension).squareRoot(), queries: queries.cRows,
+      queries: queries.cRows,
       scores: scores.unsafeBaseAddress, score_stride: scoreStride)
     switch layout.format {
     case .int8: unsafe table.pointee.scores_int8(&arguments)

@@ -102,6 +102,18 @@ package struct PackHeader: BitwiseCopyable {
     try validateTables()
   }
 
+  /// The same header in other memory, which holds a copy of its bytes.
+  package func relocated(to copy: FixedBuffer<UInt8>) -> PackHeader {
+    precondition(copy.count == bytes.count, "a copy of the header")
+    return PackHeader(self, at: copy)
+  }
+
+  private init(_ header: PackHeader, at copy: FixedBuffer<UInt8>) {
+    bytes = copy
+    hyperparameters = header.hyperparameters
+    fileBytes = header.fileBytes
+  }
+
   /// The checksum of a header, taken as if its own field were zero.
   package static func checksum(ofHeader header: RawSpan) -> UInt64 {
     var state = XXH64()

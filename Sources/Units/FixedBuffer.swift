@@ -2,10 +2,11 @@
 ///
 /// The owner is the arena (or, in tests, whoever allocated the memory). The arena is reserved once
 /// and released only by the end of the process, so a view may be copied and stored freely.
-/// Copies alias: writing through one is seen through all.
+/// Copies alias: writing through one is seen through all. Threads may share a view as long as they
+/// keep to elements of their own between two barriers.
 @safe
 @frozen
-public struct FixedBuffer<Element: BitwiseCopyable>: BitwiseCopyable {
+public struct FixedBuffer<Element: BitwiseCopyable>: BitwiseCopyable, @unchecked Sendable {
   // SAFETY: `base` points at `count` initialized elements for the life of the process, which is
   // the contract of the only initializer.
   @usableFromInline let base: UnsafeMutablePointer<Element>
@@ -20,6 +21,15 @@ public struct FixedBuffer<Element: BitwiseCopyable>: BitwiseCopyable {
     precondition(count >= 0, "count must not be negative")
     unsafe self.base = base
     self.count = count
+  }
+
+  /// A buffer without elements.
+  @inlinable
+  public static var empty: FixedBuffer<Element> {
+    // SAFETY: no element is ever read through an address that no element lies at.
+    unsafe FixedBuffer(
+      unsafeBase: UnsafeMutablePointer(bitPattern: MemoryLayout<Element>.alignment)
+        .unsafelyUnwrapped, count: 0)
   }
 
   /// Reads or writes one element; traps outside `0..<count`.
@@ -61,6 +71,15 @@ public struct FixedBuffer<Element: BitwiseCopyable>: BitwiseCopyable {
       let span = unsafe RawSpan(_unsafeStart: base, byteCount: byteCount)
       return unsafe _overrideLifetime(span, borrowing: self)
     }
+  }
+
+  /// The same memory as bytes, for reading a file into it.
+  @inlinable
+  public var asBytes: FixedBuffer<UInt8> {
+    // SAFETY: elements are trivially copyable, and any bytes are valid integers and floats.
+    unsafe FixedBuffer<UInt8>(
+      unsafeBase: UnsafeMutableRawPointer(base).assumingMemoryBound(to: UInt8.self),
+      count: count * MemoryLayout<Element>.stride)
   }
 
   /// Sets every element to `value`.

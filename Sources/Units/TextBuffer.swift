@@ -132,20 +132,24 @@ public struct TextBuffer {
   public mutating func append(json text: RawSpan) {
     append(byte: 34)
     for offset in 0..<text.byteCount {
-      let byte = text.loadLittleEndian(at: offset, as: UInt8.self)
-      switch byte {
-      case 34, 92:
-        append(byte: 92)
-        append(byte: byte)
-      case 10: append("\\n")
-      case 0..<32:
-        append("\\u00")
-        append(byte: Self.hexDigit(byte &>> 4))
-        append(byte: Self.hexDigit(byte & 15))
-      default: append(byte: byte)
-      }
+      append(jsonEscaped: text.loadLittleEndian(at: offset, as: UInt8.self))
     }
     append(byte: 34)
+  }
+
+  /// Appends one byte of a JSON string, escaped where JSON wants it.
+  public mutating func append(jsonEscaped byte: UInt8) {
+    switch byte {
+    case 34, 92:
+      append(byte: 92)
+      append(byte: byte)
+    case 10: append("\\n")
+    case 0..<32:
+      append("\\u00")
+      append(byte: Self.hexDigit(byte &>> 4))
+      append(byte: Self.hexDigit(byte & 15))
+    default: append(byte: byte)
+    }
   }
 
   /// Appends `columns` spaces; none where it is negative.

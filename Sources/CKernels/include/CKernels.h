@@ -38,14 +38,13 @@ typedef struct {
   size_t output_stride;
 } kernel_matmul;
 
-// scores[query][slot] = scale * acc, acc as in kernel_matmul over the groups of the head.
+// scores[query][slot] = acc * (1 / sqrt(dimensions)), acc as in kernel_matmul over the head's groups.
 typedef struct {
   const uint8_t *keys;     // tiles of 16 slots
   size_t tile_bytes;
   size_t dimensions;
   size_t slot_begin;       // slots [slot_begin, slot_end)
   size_t slot_end;
-  float scale;
   kernel_rows queries;
   float *scores;           // [queries][score_stride]
   size_t score_stride;
@@ -98,9 +97,10 @@ typedef struct {
   int (*rms_norm)(const float *x, const float *weight, float epsilon, float *y, size_t count);
   // Groups of 32, the last one shorter; zeros up to a multiple of 32. 0 where x is not finite.
   int (*quantize)(const float *x, size_t count, int8_t *quants, float *scales, int32_t *sums);
-  // 32 values to int8 or nibbles with a half-precision scale.
+  // 32 values to int8 or nibbles with a half-precision scale (and minimum).
   uint16_t (*quantize_int8)(const float *x, int8_t *quants);
   uint16_t (*quantize_int4)(const float *x, int8_t *quants);
+  uint16_t (*quantize_int4_asymmetric)(const float *x, int8_t *quants, uint16_t *minimum);
   void (*matmul_int8)(const kernel_matmul *arguments);
   void (*matmul_int4)(const kernel_matmul *arguments);
   void (*matmul_int4_asymmetric)(const kernel_matmul *arguments);

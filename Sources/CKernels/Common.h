@@ -1,0 +1,272 @@
+// The kernels that need no special instruction; each set that has no better one names another's.
+//
+// SET(name) gives the functions their names, which the table of the set takes up.
+#ifndef CKERNELS_COMMON_H
+#define CKERNELS_COMMON_H
+
+#include "Layout.h"
+#include "Math.h"
+
+void SET(exponential)(const float *x, float *y, size_t count) {
+  for (size_t i = 0; i < count; i += 16)
+    store_some(y + i, exp16(load_some(x + i, count - i)), count - i);
+}
+
+void SET(swiglu)(const float *gate, const float *up, float *y, size_t count) {
+  for (size_t i = 0; i < count; i += 16) {
+    f32x16 v = silu16(load_some(gate + i, count - i)) * load_some(up + i, count - i);
+    store_some(y + i, v, count - i);
+  }
+}
+
+void SET(add)(const float *x, float *y, size_t count) {
+  for (size_t i = 0; i < count; i++) y[i] += x[i];
+}
+
+int SET(is_finite)(const float *x, size_t count) {
+  // Integers order non-negative floats, NaN above infinity.
+  i32x16 m = 0;
+  for (size_t i = 0; i < count; i += 16)
+    m = __builtin_elementwise_max(m, (i32x16)magnitude(load_some(x + i, count - i)));
+  return __builtin_reduce_max(m) < 0x7F800000;
+}
+
+void SET(rope)(float *x, size_t heads, size_t dimensions, size_t rotated, int interleaved,
+               const float *cosines, const float *sines) {
+  size_t pairs = rotated / 2;
+  for (size_t head = 0; head < heads; head++, x += dimensions) {
+    if (interleaved) {
+      for (size_t i = 0; i < pairs; i++) {
+        float a = x[2 * i], b = x[2 * i + 1];
+        x[2 * i] = a * cosines[i] - b * sines[i];
+        x[2 * i + 1] = a * sines[i] + b * cosines[i];
+      }
+    } else {
+      float *y = x + pairs;
+      for (size_t i = 0; i < pairs; i++) {
+        float a = x[i], b = y[i];
+        x[i] = a * cosines[i] - b * sines[i];
+        y[i] = a * sines[i] + b * cosines[i];
+      }
+    }
+  }
+}
+
+// One stage within sixteen lanes: (a, b) at distance `half` becomes (a + b, a - b).
+#define HADAMARD_STAGE(v, half, ...)                                      \
+  do {                                                                    \
+    f32x16 other = __builtin_shufflevector(v, v, __VA_ARGS__);            \
+    v = (lane & half) != 0 ? other - v : v + other;                       \
+  } while (0)
+
+INLINE f32x16 hadamard16(f32x16 v, size_t block) {
+  const i32x16 lane = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
+  if (block > 1) HADAMARD_STAGE(v, 1, 1, 0, 3, 2, 5, 4, 7, 6, 9, 8, 11, 10, 13, 12, 15, 14);
+  if (block > 2) HADAMARD_STAGE(v, 2, 2, 3, 0, 1, 6, 7, 4, 5, 10, 11, 8, 9, 14, 15, 12, 13);
+  if (block > 4) HADAMARD_STAGE(v, 4, 4, 5, 6, 7, 0, 1, 2, 3, 12, 13, 14, 15, 8, 9, 10, 11);
+  if (block > 8) HADAMARD_STAGE(v, 8, 8, 9, 10, 11, 12, 13, 14, 15, 0, 1, 2, 3, 4, 5, 6, 7);
+  return v;
+}
+
+INLINE float hadamard_normalization(size_t block) {
+  switch (block) {
+    case 1: return 1.0f;
+    case 2: return 0.70710678f;
+    case 4: return 0.5f;
+    case 8: return 0.35355339f;
+    case 16: return 0.25f;
+    default: return 0.17677670f;
+  }
+}
+
+void SET(hadamard)(float *x, size_t count, size_t block) {
+  float normalization = hadamard_normalization(block);
+  if (block < 32) {
+    // Blocks divide sixteen, so what is left over at the end is whole blocks too.
+    for (size_t i = 0; i < count; i += 16) {
+      f32x16 v = hadamard16(load_some(x + i, count - i), block) * normalization;
+      store_some(x + i, v, count - i);
+    }
+    return;
+  }
+  for (size_t i = 0; i < count; i += 32) {
+    f32x16 a = hadamard16(load16(x + i), 16), b = hadamard16(load16(x + i + 16), 16);
+    store16(x + i, (a + b) * normalization);
+    store16(x + i + 16, (a - b) * normalization);
+  }
+}
+
+int SET(rms_norm)(const float *x, const float *weight, float epsilon, float *y, size_t count) {
+  f32x16 lanes = 0.0f;
+  for (size_t i = 0; i < count; i += 16) {
+    f32x16 v = load_some(x + i, count - i);
+    lanes += v * v;
+  }
+  float mean = fold(lanes) / (float)count;
+  if (!(mean <= 3.4028235e38f)) return 0;
+  float factor = 1.0f / __builtin_elementwise_sqrt(mean + epsilon);
+  for (size_t i = 0; i < count; i++) y[i] = (x[i] * factor) * weight[i];
+  return 1;
+}
+
+int SET(quantize)(const float *x, size_t count, int8_t *quants, float *scales, int32_t *sums) {
+  for (size_t i = 0, g = 0; i < count; i += 32, g++) {
+    f32x16 a = load_some(x + i, count - i), b = 0.0f;
+    if (count - i > 16) b = load_some(x + i + 16, count - i - 16);
+    i32x16 qa, qb;
+    if (!round_group(a, b, &qa, &qb, scales + g)) return 0;
+    sums[g] = __builtin_reduce_add(qa + qb);
+    store_quants(qa, qb, quants + i);
+  }
+  return 1;
+}
+
+uint16_t SET(quantize_int8)(const float *x, int8_t *quants) {
+  return group_int8(load16(x), load16(x + 16), quants);
+}
+
+__attribute__((noinline)) uint16_t SET(quantize_int4)(const float *x, int8_t *quants) {
+  return group_int4(load16(x), load16(x + 16), quants);
+}
+
+uint16_t SET(quantize_int4_asymmetric)(const float *x, int8_t *quants, uint16_t *minimum) {
+  return group_int4_asymmetric(load16(x), load16(x + 16), quants, minimum);
+}
+
+INLINE float float_of_half(const uint8_t *p) {
+  uint16_t h;
+  __builtin_memcpy(&h, p, 2);
+  return half_to_float((u16x16)h)[0];
+}
+
+INLINE void dequantize_row(const uint8_t *tile, size_t groups, size_t row, float *y,
+                           const int format) {
+  const size_t group_bytes = group_quant_bytes(format);
+  const uint8_t *scales = tile + groups * group_bytes;
+  for (size_t g = 0; g < groups; g++) {
+    const uint8_t *quants = tile + g * group_bytes + row * 4;
+    float scale = float_of_half(scales + g * 32 + row * 2), minimum = 0.0f;
+    if (format == INT4_ASYMMETRIC) minimum = float_of_half(scales + (groups + g) * 32 + row * 2);
+    for (size_t k = 0; k < 32; k++) {
+      if (format == INT8) {
+        y[g * 32 + k] = (float)(int8_t)quants[k / 4 * 64 + k % 4] * scale;
+        continue;
+      }
+      int nibble = quants[k / 8 * 64 + k % 4] >> (k & 4) & 15;
+      y[g * 32 + k] = format == INT4 ? (float)(nibble - 8) * scale : (float)nibble * scale + minimum;
+    }
+  }
+}
+
+void SET(row_int8)(const uint8_t *tile, size_t groups, size_t row, float *y) {
+  dequantize_row(tile, groups, row, y, INT8);
+}
+void SET(row_int4)(const uint8_t *tile, size_t groups, size_t row, float *y) {
+  dequantize_row(tile, groups, row, y, INT4);
+}
+void SET(row_int4_asymmetric)(const uint8_t *tile, size_t groups, size_t row, float *y) {
+  dequantize_row(tile, groups, row, y, INT4_ASYMMETRIC);
+}
+
+// Up to 32 elements of a head; returns the half-precision scale.
+INLINE uint16_t quantize_some(const float *x, size_t count, int8_t *quants, const int format) {
+  float padded[32] = {0};
+  if (count < 32) {
+    for (size_t i = 0; i < count; i++) padded[i] = x[i];
+    x = padded;
+  }
+  return format == INT8 ? SET(quantize_int8)(x, quants) : SET(quantize_int4)(x, quants);
+}
+
+INLINE void append_key(uint8_t *tile, size_t dimensions, size_t slot, const float *x,
+                       const int format) {
+  uint8_t *scales = tile + key_quant_bytes(dimensions, format);
+  for (size_t start = 0; start < dimensions; start += 32) {
+    size_t count = smaller_size(dimensions - start, 32);
+    int8_t quants[32];
+    uint16_t scale = quantize_some(x + start, count, quants, format);
+    __builtin_memcpy(scales + start + slot * 2, &scale, 2);
+    if (format == INT8) {
+      uint8_t *to = tile + start * 16 + slot * 4;
+      for (size_t k = 0; k < count; k += 4) __builtin_memcpy(to + k * 16, quants + k, 4);
+      continue;
+    }
+    uint8_t *to = tile + start * 8 + slot * 4;
+    for (size_t k = 0; k < count; k += 8)
+      for (size_t j = 0; j < 4; j++)
+        to[k * 8 + j] = (uint8_t)(quants[k + j] | quants[k + 4 + j] << 4);
+  }
+}
+
+void SET(append_key_int8)(uint8_t *tile, size_t dimensions, size_t slot, const float *x) {
+  append_key(tile, dimensions, slot, x, INT8);
+}
+void SET(append_key_int4)(uint8_t *tile, size_t dimensions, size_t slot, const float *x) {
+  append_key(tile, dimensions, slot, x, INT4);
+}
+
+INLINE void append_value(uint8_t *block, size_t dimensions, size_t slot, const float *x,
+                         const int format) {
+  const size_t tile_bytes = group_quant_bytes(format);
+  uint8_t *scales = block + value_quant_bytes(dimensions, format);
+  const int high = slot % 8 >= 4;
+  for (size_t start = 0; start < dimensions; start += 32) {
+    size_t count = smaller_size(dimensions - start, 32);
+    int8_t quants[32];
+    uint16_t scale = quantize_some(x + start, count, quants, format);
+    __builtin_memcpy(scales + start * 2 + slot * 2, &scale, 2);
+    for (size_t k = 0; k < count; k++) {
+      uint8_t *to = block + (start + k) / 16 * tile_bytes + k % 16 * 4 + slot % 4;
+      to += format == INT8 ? slot / 4 * 64 : slot / 8 * 64;
+      if (format == INT8) *to = (uint8_t)quants[k];
+      else *to = high ? (uint8_t)((*to & 0x0F) | quants[k] << 4) : (uint8_t)((*to & 0xF0) | quants[k]);
+    }
+  }
+}
+
+void SET(append_value_int8)(uint8_t *block, size_t dimensions, size_t slot, const float *x) {
+  append_value(block, dimensions, slot, x, INT8);
+}
+void SET(append_value_int4)(uint8_t *block, size_t dimensions, size_t slot, const float *x) {
+  append_value(block, dimensions, slot, x, INT4);
+}
+
+INLINE i32x16 visible16(const kernel_softmax *s, u32x16 at, size_t slot) {
+  const i32x16 lane = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
+  size_t left = s->slot_count - slot;
+  u32x16 positions = 0;
+  if (left >= 16) __builtin_memcpy(&positions, s->slot_positions + slot, 64);
+  else
+    for (size_t i = 0; i < left; i++) positions[i] = s->slot_positions[slot + i];
+  i32x16 within = at - positions < s->window;
+  if (slot < s->sink_slots) within |= lane < (int32_t)smaller_size(s->sink_slots - slot, 16);
+  if (left < 16) within &= lane < (int32_t)left;
+  return (positions <= at) & within;
+}
+
+void SET(softmax)(const kernel_softmax *s) {
+  const f32x16 hidden = -__builtin_inff();
+  for (size_t query = 0; query < s->queries; query++) {
+    float *p = s->scores + query * s->score_stride;
+    const u32x16 at = s->query_positions[query];
+    f32x16 largest = hidden, sum = 0.0f;
+    for (size_t slot = 0; slot < s->slot_count; slot += 16) {
+      f32x16 score = visible16(s, at, slot) ? load16(p + slot) : hidden;
+      store16(p + slot, score);
+      largest = larger(score, largest);
+    }
+    float top = fold_largest(largest);
+    // Where nothing is visible every element becomes 0.
+    if (top == hidden[0]) top = 0.0f;
+    for (size_t slot = 0; slot < s->slot_count; slot += 16) {
+      f32x16 e = exp16_of_negative(load16(p + slot) - top);
+      store16(p + slot, e);
+      sum += e;
+    }
+    size_t end = (s->slot_count + 15) / 16 * 16;
+    if (end % 32 != 0) store16(p + end, (f32x16)0.0f);
+    s->sums[query] = fold(sum);
+  }
+}
+
+#endif

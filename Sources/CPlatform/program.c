@@ -1,0 +1,71 @@
+// The program's own share of memory, made present and counted before anything is reserved.
+#define _GNU_SOURCE
+#include "CPlatform.h"
+
+#include <elf.h>
+#include <fcntl.h>
+#include <link.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/auxv.h>
+#include <unistd.h>
+
+static _Alignas(65536) unsigned char planning_memory[PLATFORM_PLANNING_BYTES];
+
+void *platform_planning_memory(void) { return planning_memory; }
+
+// Reads a byte of every page of [start, end), and writes it back where the pages are writable, so
+// that a later write makes no copy of them. The planning memory is present where it is used.
+static void touch(uintptr_t start, uintptr_t end, uintptr_t page, int writable) {
+  const uintptr_t skip = (uintptr_t)planning_memory;
+  for (uintptr_t at = start; at < end; at = (at / page + 1) * page) {
+    if (at >= skip && at < skip + PLATFORM_PLANNING_BYTES) continue;
+    volatile unsigned char *byte = (volatile unsigned char *)at;
+    unsigned char value = *byte;
+    if (writable) *byte = value;
+  }
+}
+
+void platform_prefault_program(void) {
+  const ElfW(Phdr) *header = (const void *)getauxval(AT_PHDR);
+  unsigned long count = getauxval(AT_PHNUM);
+  uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), base = 0;
+  for (unsigned long i = 0; i < count; i++)
+    if (header[i].p_type == PT_PHDR) base = (uintptr_t)header - header[i].p_vaddr;
+  // Pages that are made read-only after relocation must not be written.
+  uintptr_t fixed_start = 0, fixed_end = 0;
+  for (unsigned long i = 0; i < count; i++)
+    if (header[i].p_type == PT_GNU_RELRO) {
+      fixed_start = base + header[i].p_vaddr;
+      fixed_end = (fixed_start + header[i].p_memsz + page - 1) / page * page;
+    }
+  for (unsigned long i = 0; i < count; i++) {
+    if (header[i].p_type != PT_LOAD) continue;
+    uintptr_t start = base + header[i].p_vaddr, end = start + header[i].p_memsz;
+    if (!(header[i].p_flags & PF_W)) {
+      touch(start, end, page, 0);
+    } else if (start >= fixed_start && start < fixed_end) {
+      touch(start, fixed_end < end ? fixed_end : end, page, 0);
+      touch(fixed_end, end, page, 1);
+    } else {
+      touch(start, end, page, 1);
+    }
+  }
+}
+
+// The line "Rss:" of a file that counts every page; the counters in `status` lag behind by some.
+unsigned long platform_resident_bytes(void) {
+  int file = open("/proc/self/smaps_rollup", O_RDONLY | O_CLOEXEC);
+  if (file < 0) return 0;
+  char text[1024];
+  ssize_t length = read(file, text, sizeof text - 1);
+  close(file);
+  if (length <= 0) return 0;
+  text[length] = 0;
+  const char *line = strstr(text, "\nRss:");
+  if (line == NULL) return 0;
+  unsigned long kibibytes = 0;
+  for (line += 5; *line == ' ' || *line == '\t'; line++) continue;
+  for (; *line >= '0' && *line <= '9'; line++) kibibytes = kibibytes * 10 + (unsigned long)(*line - '0');
+  return kibibytes * 1024;
+}

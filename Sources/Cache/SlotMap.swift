@@ -1,0 +1,59 @@
+/// What happens when a token comes and every slot is taken.
+package enum EvictionPolicy: BitwiseCopyable, Sendable {
+  /// Nothing is dropped: the run ends when the context is full.
+  case full
+
+  /// The first 4 tokens and a window of the newest stay; a new token overwrites the oldest of the
+  /// window, in place.
+  ///
+  /// Source: Xiao et al., Efficient Streaming Language Models with Attention Sinks, section 3.2.
+  /// There the positions inside the cache are counted anew at every step. Here no key is rotated
+  /// again: rope is relative, so the window keeps its keys, and each query is rotated twice: at its
+  /// stream position for the window, and at its index in the cache for the first tokens.
+  case streaming
+}
+
+/// Which slot a token of the stream takes, and which slots a query sees.
+package struct SlotMap: BitwiseCopyable, Sendable {
+  /// What happens when the context is full.
+  package let policy: EvictionPolicy
+
+  /// Slots per layer and KV head.
+  package let slots: Int
+
+  /// Tokens at the start of the stream that `streaming` never drops.
+  package static let sinkTokens = 4
+
+  /// A map of `slots` slots; streaming needs more of them than it keeps first tokens.
+  package init(policy: EvictionPolicy, slots: Int) {
+    precondition(slots > Self.sinkTokens, "a cache has more slots than first tokens")
+    self.policy = policy
+    self.slots = slots
+  }
+
+  /// The slot of the token at stream position `position`.
+  package func slot(of position: Int) -> Int {
+    if position < slots { return position }
+    let window = slots - Self.sinkTokens
+    return Self.sinkTokens + (position - Self.sinkTokens) % window
+  }
+
+  /// Slots that are live once the token at `position` is stored.
+  package func liveSlots(after position: Int) -> Int { min(position + 1, slots) }
+
+  /// Whether the token at `position` overwrites another one.
+  package func overwrites(at position: Int) -> Bool { position >= slots }
+
+  /// Whether a token at `position` may come at all.
+  package func admits(_ position: Int) -> Bool {
+    switch policy {
+    case .full: position < slots
+    // Stream positions are 32 bits wide.
+    case .streaming: position < Int(UInt32.max)
+    }
+  }
+
+  /// The position at which a query at `position` is rotated for the first tokens: its index in the
+  /// cache.
+  package func sinkQueryPosition(of position: Int) -> Int { min(position, slots - 1) }
+}

@@ -1,0 +1,239 @@
+import Tokenization
+import Profiles
+import ModelFormat
+import Units
+
+extension Failure {
+  /// Appends one line without a line feed: what is wrong, the limit, the remedy.
+  func write(to text: inout TextBuffer) {
+    switch self {
+    case .usage(let error): error.write(to: &text)
+    case .host(let error, let action, let file): Self.write(error, action, file, to: &text)
+    case .profile(let error, let file): error.write(to: &text, file: file.bytes)
+    case .unknownProfile(let name):
+      text.append("there is no profile `")
+      text.append(name.bytes)
+      text.append("`: no file of that name, and no Profiles/")
+      text.append(name.bytes)
+      text.append(".toml here, beside the program or above it")
+    case .model(let error, let file):
+      text.append(file.bytes)
+      text.append(": ")
+      error.describe(into: &text)
+    case .ggufOnBoard(let file):
+      text.append(file.bytes)
+      text.append(": this is a GGUF file; pack it on a workstation with: terrarium pack ")
+      text.append(file.bytes)
+    case .notAModel(let file):
+      text.append(file.bytes)
+      text.append(": neither a pack file nor a GGUF file")
+    case .sectionChecksum(let section, let layer, let file):
+      text.append(file.bytes)
+      text.append(": damaged: the checksum of ")
+      text.append(section)
+      if layer >= 0 {
+        text.append(" of layer ")
+        text.append(layer)
+      }
+      text.append(" is wrong; copy or pack the file again")
+    case .tokenizerSection(let error, let file):
+      text.append(file.bytes)
+      text.append(": ")
+      error.describe(into: &text)
+    case .doesNotFit(let missingBytes, let budgetBytes):
+      text.append("does not fit: ")
+      text.append(grouped: missingBytes)
+      text.append(" bytes are missing from a budget of ")
+      text.append(grouped: budgetBytes)
+      text.append(" bytes")
+    default: writeRun(to: &text)
+    }
+  }
+
+  private func writeRun(to text: inout TextBuffer) {
+    switch self {
+    case .reservation(let error, let bytes):
+      text.append("the system does not grant ")
+      text.append(grouped: bytes)
+      text.append(" bytes (")
+      error.write(to: &text)
+      text.append("); free memory, raise its limit, or choose a smaller context")
+    case .threads(let error):
+      text.append("the threads could not be started (")
+      error.write(to: &text)
+      text.append("); try --threads 1")
+    case .instructionSet(let name):
+      text.append("this processor has no ")
+      text.append(name)
+      text.append("; leave --isa out to use the best it has")
+    case .contextTooSmall(let needed, let slots):
+      text.append("a context of ")
+      text.append(slots)
+      text.append(" tokens is too small; the least is ")
+      text.append(needed)
+    case .inputTooLong(let limit):
+      text.append("the input is longer than ")
+      text.append(grouped: limit)
+      text.append(" bytes; raise prompt-bytes in the profile")
+    case .wordTooLong(let limit):
+      text.append("the input has a run without a break longer than ")
+      text.append(grouped: limit)
+      text.append(" bytes; raise word-bytes in the profile")
+    case .noTokenForByte(let byte):
+      text.append("the vocabulary has no token for byte ")
+      text.append(byte)
+    case .inputEmpty:
+      text.append("the input is empty")
+    case .promptTooLong(let tokens, let slots):
+      text.append("the input of ")
+      text.append(grouped: tokens)
+      text.append(" tokens does not fit the context of ")
+      text.append(grouped: slots)
+      text.append("; raise --context, shorten the input, or use --policy streaming")
+    case .badIDs(let file, let bytes):
+      text.append(file.bytes)
+      text.append(": ")
+      text.append(grouped: bytes)
+      text.append(" bytes are no whole, positive number of int32 token ids")
+    case .idOutOfRange(let id, let position, let vocabulary):
+      text.append("token id ")
+      text.append(id)
+      text.append(" at position ")
+      text.append(position)
+      text.append(" is outside the vocabulary of ")
+      text.append(vocabulary)
+    case .noChatTemplate:
+      text.append("the model has no chat template that is known here;")
+      text.append(" use --raw, or give --prefix and --suffix")
+    case .nonFinite(let position):
+      text.append("the model computed a number that is not finite in the tile that ends at token ")
+      text.append(position)
+      text.append("; the weights are damaged or the model is not supported")
+    case .interrupted: text.append("interrupted")
+    default: break
+    }
+  }
+
+  private static func write(
+    _ error: HostError, _ action: FileAction, _ file: Text, to text: inout TextBuffer
+  ) {
+    text.append(action == .reading ? "cannot read " : "cannot write ")
+    text.append(file.bytes)
+    text.append(": ")
+    error.write(to: &text)
+  }
+}
+
+extension HostError {
+  /// Appends what the system said.
+  func write(to text: inout TextBuffer) {
+    switch self {
+    case .missing: text.append("no such file or folder")
+    case .notPermitted: text.append("not permitted")
+    case .notRegular: text.append("not a regular file")
+    case .noSpace: text.append("no space left")
+    case .noMemory: text.append("not enough memory")
+    case .closedPipe: text.append("nobody reads the output")
+    case .interrupted: text.append("interrupted")
+    case .nameTooLong: text.append("the name is too long")
+    case .system(let number):
+      text.append("system error ")
+      text.append(Int(number))
+    }
+  }
+}
+
+extension UsageError {
+  /// Appends what is wrong with the command line, and what would be right.
+  func write(to text: inout TextBuffer) {
+    switch self {
+    case .unknownOption(let name, let verb):
+      text.append("`")
+      text.append(name.bytes)
+      text.append("` is no option of ")
+      text.append(verb.name)
+      text.append("; terrarium ")
+      text.append(verb.name)
+      text.append(" --help lists them")
+    case .valueMissing(let name):
+      text.append(name.bytes)
+      text.append(" needs a value after it")
+    case .valueNotTaken(let name):
+      text.append(name.bytes)
+      text.append(" takes no value")
+    case .badValue(let value, let option):
+      let spelling = OptionSpelling.of(option)
+      text.append("`")
+      text.append(value.bytes)
+      text.append("` is no value for ")
+      text.append(spelling.long)
+      text.append(" (")
+      text.append(spelling.help)
+      text.append(")")
+    case .tooMany(let option, let limit):
+      text.append(OptionSpelling.of(option).long)
+      text.append(" may be given at most ")
+      text.append(limit)
+      text.append(" times")
+    case .secondArgument(let word):
+      text.append("`")
+      text.append(word.bytes)
+      text.append("` is one argument too many: only one model is run")
+    case .needed(let option, let verb):
+      text.append("terrarium ")
+      text.append(verb.name)
+      text.append(" needs ")
+      text.append(option == .model ? "a model file" : OptionSpelling.of(option).long)
+    case .nothingToRead:
+      text.append("there is nothing to read: give --prompt TEXT, --file FILE or --chat")
+    case .contradiction(let one, let other):
+      text.append(OptionSpelling.of(one).long)
+      text.append(" and ")
+      text.append(OptionSpelling.of(other).long)
+      text.append(" exclude each other")
+    }
+  }
+}
+
+extension TokenizerSectionError {
+  /// Appends what is wrong with the tokenizer or the chat template of a file.
+  func describe(into text: inout TextBuffer) {
+    switch self {
+    case .truncated(let bytes, let needed):
+      Self.write("the tokenizer is cut short: bytes", bytes, needed, to: &text)
+    case .badMagic: text.append("the tokenizer section does not begin as one")
+    case .newerVersion(let version, let supported):
+      Self.write(
+        "the tokenizer section is of a newer version", Int(version), Int(supported), to: &text)
+    case .unknownModel(let model): Self.write("unknown tokenizer model", Int(model), to: &text)
+    case .unknownPreTokenizer(let number):
+      Self.write("unknown pre-tokenizer", Int(number), to: &text)
+    case .unknownTemplate(let number):
+      Self.write("unknown chat template", Int(number), to: &text)
+    case .countTooLarge(let count, let limit):
+      Self.write("a count of the tokenizer is too large", Int(count), limit, to: &text)
+    case .wrongSize(let bytes, let needed):
+      Self.write("the tokenizer does not fit the model: found", bytes, needed, to: &text)
+    case .badPieceEnd(let token): Self.write("the text of a token is damaged", token, to: &text)
+    case .badScore(let token): Self.write("the score of a token is damaged", token, to: &text)
+    case .badMergeStart(let token):
+      Self.write("the merges of a token are damaged", token, to: &text)
+    case .idOutOfRange(let id, let index):
+      Self.write("a tokenizer table names an unknown token", Int(id), index, to: &text)
+    case .badSequence(let index):
+      Self.write("a token sequence of the chat template is damaged", index, to: &text)
+    }
+    text.append("; pack the file again")
+  }
+
+  private static func write(
+    _ what: StaticString, _ number: Int, _ limit: Int? = nil, to text: inout TextBuffer
+  ) {
+    text.append(what)
+    text.append(" ")
+    text.append(number)
+    guard let limit else { return }
+    text.append(", expected ")
+    text.append(limit)
+  }
+}

@@ -1,0 +1,174 @@
+import Cache
+import Profiles
+import Inference
+import Tokenization
+import Units
+
+/// Turns a document, an instruction and the chat template into token ids, in planned memory.
+struct PromptBuilder<System: Host> {
+  private let tokenizer: Tokenizer
+  private let template: ChatTemplate
+  private let options: Options
+  private let memory: TextMemory
+  private var encoder: Tokenization.Encoder
+  private var sink: TokenSink
+  private var previous: ChatRole?
+
+  /// Bytes of the text at the start of the buffer.
+  private(set) var textBytes = 0
+
+  /// Slots and limits, for messages.
+  private let slots: Int
+  private let wordBytes: Int
+
+  init(
+    _ tokenizer: Tokenizer, _ template: ChatTemplate, options: Options, memory: RunMemory
+  ) {
+    self.tokenizer = tokenizer
+    self.template = template
+    self.options = options
+    self.memory = memory.text
+    encoder = Tokenization.Encoder(tokenizer: tokenizer, scratch: memory.text.wordScratch)
+    sink = TokenSink(memory.text.ids)
+    slots = memory.session.cache.map.slots
+    wordBytes = memory.session.shape.profile.wordBytes
+  }
+
+  /// Whether the chat template, or what the user gave in its place, surrounds the text.
+  private var usesTemplate: Bool { !options.has(.raw) }
+
+  private var hasOwnTemplate: Bool { options.has(.prefix) || options.has(.suffix) }
+
+  /// The tokens built since the last `removeTokens`.
+  var tokens: FixedBuffer<Int32> { sink.tokens }
+
+  /// Where input may still be put: behind the text, one byte left for a space before it.
+  var freeText: FixedBuffer<UInt8> {
+    memory.prompt.extracting(min(textBytes + 1, memory.prompt.count)..<memory.prompt.count)
+  }
+
+  /// The second half of the free room: lines of a conversation are read there, then appended.
+  var linesBuffer: FixedBuffer<UInt8> {
+    let free = freeText
+    return free.extracting(free.count / 2..<free.count)
+  }
+
+  /// Counts `count` bytes that were put into `freeText`.
+  mutating func advanceText(_ count: Int) { textBytes += count }
+
+  /// Appends to the text.
+  mutating func append(_ text: Text) throws(Failure) {
+    let free = freeText
+    guard text.count <= free.count else { throw .inputTooLong(limitBytes: memory.prompt.count) }
+    for index in 0..<text.count { free[index] = text[index] }
+    textBytes += text.count
+  }
+
+  /// Ends a document, so that an instruction starts on a line of its own; raw text is not touched.
+  mutating func endDocument() throws(Failure) {
+    guard usesTemplate, textBytes > 0, memory.prompt[textBytes] != 10 else { return }
+    try append(Text("\n"))
+  }
+
+  /// Refuses a chat without a template early.
+  func checkTemplate() throws(Failure) {
+    if usesTemplate && !hasOwnTemplate && template.family == .unrecognised {
+      throw .noChatTemplate
+    }
+  }
+
+  /// Forgets text and tokens: a new message comes.
+  mutating func restart() {
+    textBytes = 0
+    sink.removeAll()
+  }
+
+  /// Forgets the text alone.
+  mutating func removeText() { textBytes = 0 }
+
+  /// Builds the tokens of a message with the text at hand; the reply follows them.
+  mutating func build(afterReply: Bool) throws(Failure) {
+    if !usesTemplate {
+      try encode(text, begins: !afterReply, special: true, startsText: true)
+    } else if hasOwnTemplate {
+      try encode(
+        options.text(.prefix) ?? .empty, begins: !afterReply, special: true, startsText: true)
+      try encode(text, begins: false, special: false, startsText: false)
+      try encode(options.text(.suffix) ?? .empty, begins: false, special: true, startsText: false)
+    } else {
+      if afterReply { try append(template.suffix(of: .assistant)) }
+      if !afterReply, let system = options.text(.system) { try message(.system, system) }
+      try message(.user, nil)
+      try append(template.generationPrompt)
+      previous = .assistant
+    }
+  }
+
+  private var text: Text { memory.prompt.extracting(1..<1 + textBytes) }
+
+  /// One message; the text at hand where none is given.
+  private mutating func message(_ role: ChatRole, _ given: Text?) throws(Failure) {
+    let prefix = template.prefix(of: role, after: previous)
+    try append(prefix.tokens)
+    var range = 1..<1 + textBytes
+    if let given { range = try place(given) }
+    if prefix.trimsText { range = trimmed(range) }
+    if prefix.leadsWithSpace {
+      // What lies before the text is a byte of its own kept free, or white space trimmed away.
+      range = range.lowerBound - 1..<range.upperBound
+      memory.prompt[range.lowerBound] = 32
+    }
+    try encode(
+      memory.prompt.extracting(range), begins: false, special: false,
+      startsText: prefix.startsText)
+    try append(template.suffix(of: role))
+    previous = role
+  }
+
+  /// Copies text behind the text at hand, one byte apart.
+  private func place(_ given: Text) throws(Failure) -> Range<Int> {
+    let start = 2 + textBytes
+    guard given.count <= memory.prompt.count - start else {
+      throw .inputTooLong(limitBytes: memory.prompt.count)
+    }
+    for index in 0..<given.count { memory.prompt[start + index] = given[index] }
+    return start..<start + given.count
+  }
+
+  private func trimmed(_ range: Range<Int>) -> Range<Int> {
+    var (start, end) = (range.lowerBound, range.upperBound)
+    while start < end && Self.isSpace(memory.prompt[start]) { start += 1 }
+    while end > start && Self.isSpace(memory.prompt[end - 1]) { end -= 1 }
+    return start..<end
+  }
+
+  private mutating func append(_ tokens: TokenSequence) throws(Failure) {
+    for index in 0..<tokens.count {
+      do { try sink.append(tokens[index]) } catch { throw failure(error) }
+    }
+  }
+
+  private mutating func encode(
+    _ text: Text, begins: Bool, special: Bool, startsText: Bool
+  ) throws(Failure) {
+    let options = Tokenization.Encoder.Options(
+      addsBeginAndEnd: begins, parsesSpecial: special, startsText: startsText)
+    do {
+      try encoder.encode(text.bytes, options: options, into: &sink)
+    } catch {
+      throw failure(error)
+    }
+  }
+
+  private func failure(_ error: TokenizationError) -> Failure {
+    switch error {
+    case .wordTooLong: .wordTooLong(limitBytes: wordBytes)
+    case .outputFull(let capacity): .promptTooLong(tokens: capacity, slots: slots)
+    case .noTokenForByte(let byte): .noTokenForByte(Int(byte))
+    case .tokenOutOfRange(let token, let count):
+      .idOutOfRange(Int(token), position: sink.count, vocabulary: count)
+    }
+  }
+
+  private static func isSpace(_ byte: UInt8) -> Bool { byte == 32 || (byte >= 9 && byte <= 13) }
+}

@@ -1,0 +1,174 @@
+import Memory
+import Inference
+import ModelFormat
+import Profiles
+import Tokenization
+import Units
+
+/// `terrarium run`: a document and an instruction in, a reply out; or a conversation.
+package enum RunCommand<System: Host> {
+  /// Runs to the end of the reply, or of the conversation.
+  package static func run(
+    _ options: Options, in planning: PlanningMemory, _ console: inout Console<System>
+  ) throws(Failure) {
+    guard let name = options.text(.model) else { throw .usage(.needed(.model, verb: .run)) }
+    try check(options)
+    let profile = try Settings<System>.resolve(options, in: planning)
+    let sampler = try Settings<System>.sampler(options)
+    var names = PathBuilder(planning.paths)
+    let model = try ModelFile<System>(try names.name(name), in: planning)
+    let document = try openDocument(options, &names)
+    console.noteInput()
+    var launch = try Launch<System>(
+      model, profile: profile, sampler: sampler, in: planning, &console)
+    let memory = launch.memory
+    let tokenizer: Tokenizer
+    let template: ChatTemplate
+    do {
+      tokenizer = try Tokenizer(section: memory.text.tokenizer)
+      template = try ChatTemplate(
+        section: memory.text.template, tokenCount: tokenizer.tokenCount)
+    } catch {
+      throw .tokenizerSection(error, file: name)
+    }
+    guard tokenizer.tokenCount == memory.session.shape.model.vocabulary else {
+      throw .tokenizerSection(
+        .wrongSize(
+          bytes: tokenizer.tokenCount, needed: memory.session.shape.model.vocabulary), file: name)
+    }
+    var prompt = PromptBuilder<System>(tokenizer, template, options: options, memory: memory)
+    try prompt.checkTemplate()
+    var stream = Stream<System>(memory, tokenizer: tokenizer)
+    var matcher = StopMatcher(options: options, pending: memory.text.pending)
+    var writer = ReplyWriter<System>(
+      tokenizer, isJSON: options.has(.json), showsControl: false,
+      scratch: memory.text.replyScratch)
+    launch.seal()
+
+    if let document {
+      try read(document, options, into: &prompt)
+      try prompt.endDocument()
+    }
+    var outcome: Failure?
+    do throws(Failure) {
+      if options.has(.chat) {
+        try converse(profile, &prompt, &stream, &matcher, &writer, &console)
+      } else {
+        try answer(options, profile, &prompt, &stream, &matcher, &writer, &console)
+      }
+    } catch {
+      outcome = error
+    }
+    try finish(launch, stream.figures, isJSON: options.has(.json), after: outcome, &console)
+  }
+
+  private static func check(_ options: Options) throws(Failure) {
+    let file = options.text(.file)
+    if options.has(.chat) {
+      if options.has(.prompt) { throw .usage(.contradiction(.chat, .prompt)) }
+      if options.has(.json) { throw .usage(.contradiction(.chat, .json)) }
+      if let file, file.equals("-") { throw .usage(.contradiction(.chat, .file)) }
+    } else if file == nil && !options.has(.prompt) {
+      throw .usage(.nothingToRead)
+    }
+    if options.has(.raw) && (options.has(.prefix) || options.has(.suffix)) {
+      throw .usage(.contradiction(.raw, options.has(.prefix) ? .prefix : .suffix))
+    }
+    if options.has(.raw) && options.has(.system) { throw .usage(.contradiction(.raw, .system)) }
+    for index in 0..<options.stopCount
+    where options.stops[index].count > TextMemory.stopBytesMax {
+      throw .usage(.badValue(options.stops[index], option: .stop))
+    }
+  }
+
+  /// Opens the document before the process is sealed.
+  private static func openDocument(
+    _ options: Options, _ names: inout PathBuilder
+  ) throws(Failure) -> FileHandle? {
+    guard let name = options.text(.file) else { return nil }
+    if name.equals("-") { return .standardInput }
+    let path = try names.name(name)
+    do { return try System.open(path) } catch { throw .host(error, .reading, name) }
+  }
+
+  private static func read(
+    _ document: FileHandle, _ options: Options, into prompt: inout PromptBuilder<System>
+  ) throws(Failure) {
+    while true {
+      let free = prompt.freeText
+      guard free.count > 0 else { throw .inputTooLong(limitBytes: prompt.textBytes) }
+      do {
+        let count = try System.read(document, into: free)
+        if count == 0 { return }
+        prompt.advanceText(count)
+      } catch {
+        if error == .interrupted { throw .interrupted }
+        throw .host(error, .reading, options.text(.file) ?? .empty)
+      }
+    }
+  }
+
+  private static func answer(
+    _ options: Options, _ profile: Profile, _ prompt: inout PromptBuilder<System>,
+    _ stream: inout Stream<System>, _ matcher: inout StopMatcher,
+    _ writer: inout ReplyWriter<System>, _ console: inout Console<System>
+  ) throws(Failure) {
+    if let instruction = options.text(.prompt) { try prompt.append(instruction) }
+    try prompt.build(afterReply: false)
+    guard prompt.tokens.count > 0 else { throw .inputEmpty }
+    try stream.prefill(prompt.tokens, &console)
+    if options.has(.json) { console.output.append("{\"reply\":\"") }
+    try stream.reply(tokensMax: profile.replyTokens, &matcher, &writer, &console)
+    if options.has(.json) { console.output.append("\"") }
+  }
+
+  private static func converse(
+    _ profile: Profile, _ prompt: inout PromptBuilder<System>, _ stream: inout Stream<System>,
+    _ matcher: inout StopMatcher, _ writer: inout ReplyWriter<System>,
+    _ console: inout Console<System>
+  ) throws(Failure) {
+    var lines = LineReader<System>(prompt.linesBuffer)
+    var isFirst = true
+    while true {
+      if console.isConversation {
+        console.messages.append("> ")
+        console.flushMessages()
+      }
+      guard let line = try lines.next() else { return }
+      if line.count == 0 { continue }
+      try prompt.append(line)
+      try prompt.build(afterReply: !isFirst)
+      try stream.prefill(prompt.tokens, &console)
+      try stream.reply(tokensMax: profile.replyTokens, &matcher, &writer, &console)
+      console.output.append("\n")
+      try console.flushOutput()
+      if stream.figures.ending == .interrupted || stream.figures.ending == .contextFull { return }
+      prompt.restart()
+      isFirst = false
+    }
+  }
+
+  /// Prints the figures, whatever happened before, and passes on what did.
+  private static func finish(
+    _ launch: Launch<System>, _ figures: RunFigures, isJSON: Bool, after outcome: Failure?,
+    _ console: inout Console<System>
+  ) throws(Failure) {
+    var figures = figures
+    figures.plannedBytes = launch.plan.totalBytes
+    figures.peakBytes = System.memoryUsage().peakResidentBytes
+    figures.allocations = System.allocationCount - launch.allocationsAtSeal
+    let isInterrupted = System.isInterrupted
+    if let outcome, !isInterrupted { throw outcome }
+    if isJSON {
+      figures.writeJSON(to: &console.output)
+    } else if console.output.count > 0 || figures.replyTokens > 0 {
+      console.output.append("\n")
+    }
+    try console.flushOutput()
+    if !isJSON {
+      figures.write(to: &console.messages)
+      console.flushMessages()
+    }
+    if isInterrupted { throw .interrupted }
+  }
+}

@@ -1,0 +1,87 @@
+import Memory
+import Units
+
+/// What a run took, as one line or as JSON fields.
+struct RunFigures {
+  var promptTokens = 0
+  var promptNanoseconds: UInt64 = 0
+  var replyTokens = 0
+  var replyNanoseconds: UInt64 = 0
+  var plannedBytes = 0
+  var peakBytes = 0
+  var allocations = 0
+
+  /// Why the reply ended.
+  var ending = Ending.endOfText
+
+  /// Why a reply ended.
+  enum Ending {
+    case endOfText
+    case stopText
+    case length
+    case contextFull
+    case interrupted
+
+    /// The identifier in JSON and in messages.
+    var name: StaticString {
+      switch self {
+      case .endOfText: "end_of_text"
+      case .stopText: "stop"
+      case .length: "length"
+      case .contextFull: "context_full"
+      case .interrupted: "interrupted"
+      }
+    }
+  }
+
+  /// Appends one line for people.
+  func write(to text: inout TextBuffer) {
+    text.append("prompt ")
+    Self.write(promptTokens, promptNanoseconds, to: &text)
+    text.append(", reply ")
+    Self.write(replyTokens, replyNanoseconds, to: &text)
+    text.append("; planned ")
+    text.append(grouped: plannedBytes)
+    text.append(" bytes, peak resident ")
+    text.append(grouped: peakBytes)
+    text.append(", allocations after launch ")
+    text.append(allocations)
+    switch ending {
+    case .contextFull: text.append("; the context is full (--policy streaming goes on)")
+    case .length: text.append("; the reply reached its longest (--tokens)")
+    default: break
+    }
+    text.append("\n")
+  }
+
+  /// Appends the same as the fields of a JSON object, after a field before.
+  func writeJSON(to text: inout TextBuffer) {
+    text.append(",\"ending\":\"")
+    text.append(ending.name)
+    text.append("\",\"prompt_tokens\":")
+    text.append(promptTokens)
+    text.append(",\"prompt_seconds\":")
+    text.append(Double(promptNanoseconds) / 1e9, decimals: 6)
+    text.append(",\"reply_tokens\":")
+    text.append(replyTokens)
+    text.append(",\"reply_seconds\":")
+    text.append(Double(replyNanoseconds) / 1e9, decimals: 6)
+    text.append(",\"planned_bytes\":")
+    text.append(plannedBytes)
+    text.append(",\"peak_resident_bytes\":")
+    text.append(peakBytes)
+    text.append(",\"allocations_after_launch\":")
+    text.append(allocations)
+    text.append("}\n")
+  }
+
+  private static func write(
+    _ tokens: Int, _ nanoseconds: UInt64, to text: inout TextBuffer
+  ) {
+    text.append(grouped: tokens)
+    text.append(tokens == 1 ? " token (" : " tokens (")
+    text.append(
+      nanoseconds == 0 ? 0 : Double(tokens) * 1e9 / Double(nanoseconds), decimals: 1)
+    text.append("/s)")
+  }
+}

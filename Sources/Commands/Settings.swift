@@ -1,0 +1,130 @@
+import Inference
+import Profiles
+import Units
+
+/// The profile of a run, and what the command line changes in it.
+enum Settings<System: Host> {
+  /// Reads the profile that `options` name (or the default) and applies their changes.
+  static func resolve(
+    _ options: Options, in memory: PlanningMemory
+  ) throws(Failure) -> Profile {
+    var profile = Profile.default
+    if let name = options.text(.profile) { profile = try read(name, in: memory) }
+    try apply(options, to: &profile)
+    if profile.threads == 0 {
+      profile.threads = min(System.processors(into: .empty), threadsMax)
+    }
+    return profile
+  }
+
+  /// How the next token is chosen.
+  static func sampler(_ options: Options) throws(Failure) -> SamplerSettings {
+    var settings = SamplerSettings()
+    do throws(UsageError) {
+      if let value = try options.fraction(.temperature, in: 0...100) {
+        settings.temperature = value
+      }
+      if let value = try options.integer(.topK, in: 0...contextMax) { settings.topK = value }
+      if let value = try options.fraction(.topP, in: 0...1) { settings.topP = value }
+      if let value = try options.fraction(.minP, in: 0...1) { settings.minP = value }
+      if let value = try options.fraction(.repeatPenalty, in: 0.01...100) {
+        settings.repeatPenalty = value
+      }
+      if let value = try options.integer(.seed, in: 0...Int.max) {
+        settings.seed = UInt64(value)
+      }
+    } catch {
+      throw .usage(error)
+    }
+    return settings
+  }
+
+  /// More threads than this are never started by default.
+  private static var threadsMax: Int { 64 }
+
+  private static func read(_ name: Text, in memory: PlanningMemory) throws(Failure) -> Profile {
+    let isPath = name.firstIndex(of: 47) != nil || name.hasSuffix(Text(".toml"))
+    var file: FileHandle?
+    if !isPath {
+      file =
+        FileSearch<System>.open(
+          folder: "Profiles", name: name, suffix: ".toml", in: memory)?.file
+    }
+    if file == nil {
+      var builder = PathBuilder(memory.paths)
+      builder.append(name)
+      guard let path = builder.finish() else { throw .unknownProfile(name) }
+      do {
+        file = try System.open(path)
+      } catch {
+        if error == .missing && !isPath { throw .unknownProfile(name) }
+        throw .host(error, .reading, name)
+      }
+    }
+    guard let file else { throw .unknownProfile(name) }
+    defer { System.close(file) }
+    let count: Int
+    do {
+      count = try System.read(file, at: 0, into: memory.profile)
+    } catch {
+      throw .host(error, .reading, name)
+    }
+    do {
+      return try Profile.parse(memory.profile.extracting(0..<count).bytes)
+    } catch {
+      throw .profile(error, file: name)
+    }
+  }
+
+  private static func apply(_ options: Options, to profile: inout Profile) throws(Failure) {
+    do throws(UsageError) {
+      if let context = try options.integer(.context, in: 0...contextMax) {
+        profile.contextTokens = context
+        if context > 0 { profile.tileTokens = min(profile.tileTokens, context) }
+      }
+      if let threads = try options.integer(.threads, in: 1...256) { profile.threads = threads }
+      if let chunk = try options.integer(.chunk, in: 1...512) { profile.tileTokens = chunk }
+      if let tokens = try options.integer(.tokens, in: -1...contextMax) {
+        profile.replyTokens = tokens < 0 ? Int.max : tokens
+      }
+      if let text = options.text(.keyValueFormat) {
+        let comma = text.firstIndex(of: 44)
+        let keys = text.extracting(0..<(comma ?? text.count))
+        let values = comma.map { text.extracting($0 + 1..<text.count) } ?? keys
+        profile.keyFormat = try format(keys, .keyValueFormat)
+        profile.valueFormat = try format(values, .keyValueFormat)
+      }
+      if let text = options.text(.keyFormat) { profile.keyFormat = try format(text, .keyFormat) }
+      if let text = options.text(.valueFormat) {
+        profile.valueFormat = try format(text, .valueFormat)
+      }
+      if let text = options.text(.policy) {
+        guard let policy = PolicyChoice(named: text.bytes) else {
+          throw .badValue(text, option: .policy)
+        }
+        profile.policy = policy
+      }
+      if let text = options.text(.isa) {
+        guard let choice = InstructionSetChoice(named: text.bytes) else {
+          throw .badValue(text, option: .isa)
+        }
+        profile.instructionSet = choice
+      }
+    } catch {
+      throw .usage(error)
+    }
+  }
+
+  private static var contextMax: Int { 1 << 30 }
+
+  /// `int8` or `int4`, also by the names llama.cpp has for them.
+  private static func format(_ text: Text, _ option: Option) throws(UsageError) -> CacheFormatChoice
+  {
+    if text.equals("q8_0") { return .int8 }
+    if text.equals("q4_0") { return .int4 }
+    guard let format = CacheFormatChoice(named: text.bytes) else {
+      throw .badValue(text, option: option)
+    }
+    return format
+  }
+}

@@ -1,0 +1,95 @@
+import Cache
+import Inference
+import Tokenization
+import Units
+
+/// The tokens of a run on their way through the model: where the stream stands, what it took.
+struct Stream<System: Host> {
+  private(set) var memory: RunMemory
+  let tokenizer: Tokenizer
+
+  /// Tokens that are in the cache or were.
+  private(set) var position = 0
+
+  /// What the run took so far.
+  var figures = RunFigures()
+
+  init(_ memory: RunMemory, tokenizer: Tokenizer) {
+    self.memory = memory
+    self.tokenizer = tokenizer
+  }
+
+  /// Runs `tokens` through the model, tile by tile; the logits of the last one follow.
+  mutating func prefill(
+    _ tokens: FixedBuffer<Int32>, _ console: inout Console<System>
+  ) throws(Failure) {
+    let session = memory.session
+    guard session.cache.map.admits(position + tokens.count - 1) else {
+      throw .promptTooLong(tokens: position + tokens.count, slots: session.cache.map.slots)
+    }
+    let start = System.nanoseconds()
+    var progress = Progress<System>("reading", total: tokens.count)
+    var done = 0
+    while done < tokens.count {
+      if System.isInterrupted { throw .interrupted }
+      let count = min(session.tile.count, tokens.count - done)
+      for index in 0..<count {
+        session.tile[index] = tokens[done + index]
+        memory.sampler.observe(Int(tokens[done + index]))
+      }
+      guard session.prefill(start: position, count: count) else {
+        throw .nonFinite(position: position + count)
+      }
+      done += count
+      position += count
+      progress.advance(count, &console)
+      if done == tokens.count && !session.project(row: count - 1) {
+        throw .nonFinite(position: position)
+      }
+    }
+    progress.finish(&console)
+    figures.promptTokens += tokens.count
+    figures.promptNanoseconds += System.nanoseconds() - start
+  }
+
+  /// Samples, prints and feeds back tokens until the reply ends.
+  mutating func reply(
+    tokensMax: Int, _ matcher: inout StopMatcher, _ writer: inout ReplyWriter<System>,
+    _ console: inout Console<System>
+  ) throws(Failure) {
+    let session = memory.session
+    let start = System.nanoseconds()
+    defer { figures.replyNanoseconds += System.nanoseconds() - start }
+    matcher.restart()
+    writer.restart(tokenizer)
+    figures.ending = .length
+    for _ in 0..<tokensMax {
+      if System.isInterrupted {
+        figures.ending = .interrupted
+        break
+      }
+      let token = memory.sampler.next(session.logits, kernels: session.kernels)
+      memory.sampler.observe(token)
+      if tokenizer.isStop(Int32(token)) {
+        figures.ending = .endOfText
+        break
+      }
+      figures.replyTokens += 1
+      try writer.write(Int32(token), &matcher, &console)
+      if matcher.isStopped {
+        figures.ending = .stopText
+        break
+      }
+      guard session.cache.map.admits(position) else {
+        figures.ending = .contextFull
+        break
+      }
+      session.tile[0] = Int32(token)
+      guard session.prefill(start: position, count: 1) && session.project(row: 0) else {
+        throw .nonFinite(position: position)
+      }
+      position += 1
+    }
+    try writer.finish(&matcher, &console)
+  }
+}

@@ -1,0 +1,103 @@
+package import Cache
+package import Kernels
+import Memory
+package import ModelFormat
+package import Profiles
+import Tokenization
+import Units
+
+/// Every number that the memory of a run follows from.
+package struct RunShape: BitwiseCopyable {
+  /// The model's own numbers.
+  package let model: Hyperparameters
+
+  /// The profile with what the command line changed.
+  package let profile: Profile
+
+  /// Slots and what happens when they are taken.
+  package let map: SlotMap
+
+  /// Bytes of a page of the plan: the profile's or the kernel's, whichever is larger.
+  package let pageBytes: Int
+
+  /// Token ids that the prompt's buffer holds.
+  package let promptTokens: Int
+
+  /// Bytes of input text that the prompt's buffer holds.
+  package let promptBytes: Int
+
+  /// The least context: the first tokens that streaming keeps and one more.
+  package static let slotsMin = SlotMap.sinkTokens + 1
+
+  /// Query rows (heads × tokens) that one thread attends with at once.
+  package static let queryRowsMax = 12
+
+  /// Tokens past the text's own that a prompt may have: roles, beginning of text.
+  private static let extraTokens = 256
+
+  /// The shape of a run; `idTokens` is given where token ids are run instead of text.
+  package init(
+    model: Hyperparameters, profile: Profile, kernelPageBytes: Int, idTokens: Int? = nil
+  ) {
+    self.model = model
+    var profile = profile
+    let trained = model.trainedContext
+    let slots = profile.contextTokens > 0 ? profile.contextTokens : trained
+    profile.tileTokens = min(profile.tileTokens, max(slots, 1))
+    self.profile = profile
+    map = SlotMap(
+      policy: profile.policy == .streaming ? .streaming : .full, slots: max(slots, Self.slotsMin))
+    pageBytes = max(profile.pageBytes, kernelPageBytes)
+    if let idTokens {
+      promptTokens = idTokens
+      promptBytes = 0
+    } else {
+      let most = profile.promptBytes + Self.extraTokens
+      promptTokens = profile.policy == .streaming ? most : min(most, map.slots + 1)
+      promptBytes = profile.promptBytes
+    }
+  }
+
+  /// The same run with another context.
+  package func replacing(contextTokens: Int) -> RunShape {
+    var changed = profile
+    changed.contextTokens = contextTokens
+    return RunShape(
+      model: model, profile: changed, kernelPageBytes: pageBytes,
+      idTokens: promptBytes == 0 ? promptTokens : nil)
+  }
+
+  /// The same run with int4 keys and values.
+  package func replacingWithInt4Cache() -> RunShape {
+    var changed = profile
+    changed.keyFormat = .int4
+    changed.valueFormat = .int4
+    return RunShape(
+      model: model, profile: changed, kernelPageBytes: pageBytes,
+      idTokens: promptBytes == 0 ? promptTokens : nil)
+  }
+
+  /// Where the keys of one KV head lie.
+  package var keyLayout: KeyLayout {
+    KeyLayout(
+      format: profile.keyFormat == .int8 ? .int8 : .int4, headDimension: model.headDimension)
+  }
+
+  /// Where the values of one KV head lie.
+  package var valueLayout: ValueLayout {
+    ValueLayout(
+      format: profile.valueFormat == .int8 ? .int8 : .int4, headDimension: model.headDimension)
+  }
+
+  /// Elements of the tokenizer's scratch memory; none where there is no text.
+  package var wordScratchCount: Int {
+    promptBytes == 0
+      ? 0 : Tokenization.Encoder.scratchCount(wordBytesMax: min(profile.wordBytes, promptBytes))
+  }
+
+  /// Query heads that share a KV head.
+  package var headsPerGroup: Int { model.queryHeads / model.kvHeads }
+
+  /// Elements of a row of scores: the slots, filled up to whole blocks.
+  package var scoreStride: Int { map.slots.roundedUp(toMultipleOf: 32) }
+}

@@ -1,0 +1,108 @@
+import Profiles
+package import Cache
+package import Kernels
+package import Memory
+package import ModelFormat
+import Quantization
+package import Units
+
+/// What a step is to do; written by the caller before the threads start.
+struct Step: BitwiseCopyable {
+  /// Stream position of the first token of the tile.
+  var start = 0
+
+  /// Tokens of the tile.
+  var count = 0
+
+  /// The row of the tile that logits are wanted of.
+  var logitsRow = 0
+
+  /// Set by any thread that meets a number that is not finite.
+  var sawNonFinite: Int32 = 0
+}
+
+/// A model, its cache and everything a step needs, at fixed places in the arena.
+///
+/// `prefill` and `logits` run on every thread of the pool; nothing in them allocates, and none of
+/// their results depends on the number of threads, the instruction set or the size of the tiles.
+package struct Session: BitwiseCopyable {
+  /// Every number the memory follows from.
+  package let shape: RunShape
+
+  /// The weights.
+  package let model: Model
+
+  /// Keys and values.
+  package let cache: KVCache
+
+  /// Token ids of the tile at hand.
+  package let tile: FixedBuffer<Int32>
+
+  let scratch: Scratch
+  let attentionScratch: FixedBuffer<AttentionScratch>
+  let step: FixedBuffer<Step>
+  /// The threads; one until the launch has started the others.
+  package var pool: WorkerPool
+  /// The kernels in use.
+  package let kernels: KernelSet
+
+  /// Lays out everything but the thread stacks; the same code measures and launches.
+  package init(
+    header: PackHeader, shape: RunShape, kernels: KernelSet, pool: WorkerPool,
+    in arena: inout Arena
+  ) {
+    self.shape = shape
+    self.pool = pool
+    self.kernels = kernels
+    model = Model(header: header, in: &arena)
+    cache = KVCache(
+      layers: shape.model.layers, kvHeads: shape.model.kvHeads, keyLayout: shape.keyLayout,
+      valueLayout: shape.valueLayout, map: shape.map, in: &arena)
+    scratch = Scratch(shape, in: &arena)
+    arena.begin(.attention)
+    tile = arena.take(shape.profile.tileTokens)
+    step = arena.take(1)
+    attentionScratch = arena.take(shape.profile.threads)
+    for thread in 0..<shape.profile.threads {
+      let one = AttentionScratch(shape, in: &arena)
+      if !arena.isMeasuring { attentionScratch[thread] = one }
+    }
+    arena.end()
+  }
+
+  /// The logits of the last `project`: [vocabulary].
+  package var logits: FixedBuffer<Float> {
+    scratch.logits.extracting(0..<shape.model.vocabulary)
+  }
+
+  /// Runs the first `count` tokens of `tile`, which stand at `start` in the stream, through every
+  /// layer; their keys and values are in the cache afterwards.
+  ///
+  /// Returns false where a number was not finite: the run cannot go on. The cache must admit the
+  /// positions, and token ids must be in the vocabulary.
+  package func prefill(start: Int, count: Int) -> Bool {
+    precondition(count > 0 && count <= tile.count, "a tile has tokens")
+    precondition(cache.map.admits(start + count - 1), "the cache has room")
+    step[0] = Step(start: start, count: count)
+    var context = self
+    unsafe pool.run(&context) { session, thread, _ in
+      // SAFETY: `run` passes the address of `context` above.
+      unsafe session.assumingMemoryBound(to: Session.self).pointee.forward(thread: thread)
+    }
+    return step[0].sawNonFinite == 0
+  }
+
+  /// Computes the logits of row `row` of the tile that `prefill` ran last, into `logits`.
+  ///
+  /// Returns false where a number was not finite.
+  package func project(row: Int) -> Bool {
+    precondition(row >= 0 && row < step[0].count, "a row of the tile")
+    step[0].logitsRow = row
+    var context = self
+    unsafe pool.run(&context) { session, thread, _ in
+      // SAFETY: `run` passes the address of `context` above.
+      unsafe session.assumingMemoryBound(to: Session.self).pointee.output(thread: thread)
+    }
+    return step[0].sawNonFinite == 0 && kernels.isFinite(logits)
+  }
+}

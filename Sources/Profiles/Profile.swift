@@ -1,0 +1,94 @@
+/// One memory budget: everything that decides how many bytes a run needs, and how it uses them.
+///
+/// A profile is written as flat TOML (see `parse`). Every key but `budget` may be left out.
+package struct Profile: BitwiseCopyable, Equatable, Sendable {
+  /// `name`: how messages call the profile; at most 63 bytes.
+  package var name = FixedText<63>()
+
+  /// `description`: one line for a person; at most 255 bytes.
+  package var description = FixedText<255>()
+
+  /// `budget`: bytes that the whole process may ever use, the program itself included.
+  package var budgetBytes: Int
+
+  /// `page-size`: bytes that every region of the plan is rounded to; 4, 16 or 64 KiB.
+  package var pageBytes = 4096
+
+  /// `context`: tokens the cache has slots for; 0 is the context that the model was trained with.
+  package var contextTokens = 0
+
+  /// `keys`: format of the keys in the cache.
+  package var keyFormat = CacheFormatChoice.int8
+
+  /// `values`: format of the values in the cache.
+  package var valueFormat = CacheFormatChoice.int8
+
+  /// `policy`: what happens when the context is full.
+  package var policy = PolicyChoice.full
+
+  /// `tile`: tokens that prefill handles at once.
+  package var tileTokens = 64
+
+  /// `threads`: threads that compute; 0 is one per processor that the process may use.
+  package var threads = 0
+
+  /// `cores`: processors the threads are pinned to; empty is any.
+  package var processors = ProcessorSet()
+
+  /// `isa`: kernels to use.
+  package var instructionSet = InstructionSetChoice.automatic
+
+  /// `spin-microseconds`: microseconds a thread waits actively at a barrier before it sleeps.
+  package var spinMicroseconds = 50
+
+  /// `stack`: bytes of stack of each thread; 128 KiB is the least that glibc takes on ARM64.
+  package var stackBytes = 128 * 1024
+
+  /// `prompt-bytes`: bytes of the longest input text.
+  package var promptBytes = 256 * 1024
+
+  /// `word-bytes`: bytes of the longest run of text that the tokenizer may not break.
+  package var wordBytes = 16 * 1024
+
+  /// `tokens`: tokens of the longest reply, where the command line does not say.
+  package var replyTokens = 256
+
+  /// `huge-pages`: whether the arena asks for huge pages.
+  package var usesHugePages = true
+
+  /// `lock-memory`: whether the arena is locked, so that it is never swapped out.
+  package var locksMemory = false
+
+  /// The defaults with a budget of `budgetBytes`.
+  package init(budgetBytes: Int) {
+    self.budgetBytes = budgetBytes
+  }
+}
+
+extension Profile {
+  /// What a run uses that names no profile: `genericX86` or `genericARM64`, as compiled.
+  package static var `default`: Profile {
+    #if arch(arm64)
+      genericARM64
+    #else
+      genericX86
+    #endif
+  }
+
+  /// The text of `Profiles/generic-x86-64.toml`, parsed.
+  package static var genericX86: Profile {
+    var profile = Profile(budgetBytes: 4 << 30)
+    profile.name = FixedText("generic-x86-64")
+    profile.description = FixedText("Any 64-bit Intel or AMD machine")
+    return profile
+  }
+
+  /// The text of `Profiles/generic-arm64.toml`, parsed; 64 KiB pages fit every kernel.
+  package static var genericARM64: Profile {
+    var profile = Profile(budgetBytes: 4 << 30)
+    profile.name = FixedText("generic-arm64")
+    profile.description = FixedText("Any 64-bit ARM machine")
+    profile.pageBytes = 64 * 1024
+    return profile
+  }
+}

@@ -1,0 +1,98 @@
+import Units
+
+/// What a profile may say.
+package enum ProfileKey: Int, NamedChoice {
+  case name = 0
+  case description, budget, pageSize, context, keys, values, policy, tile, threads, cores, isa
+  case spinMicroseconds, stack, promptBytes, wordBytes, tokens, hugePages, lockMemory
+
+  package static var count: Int { 19 }
+
+  package var name: StaticString {
+    switch self {
+    case .name: "name"
+    case .description: "description"
+    case .budget: "budget"
+    case .pageSize: "page-size"
+    case .context: "context"
+    case .keys: "keys"
+    case .values: "values"
+    case .policy: "policy"
+    case .tile: "tile"
+    case .threads: "threads"
+    case .cores: "cores"
+    case .isa: "isa"
+    case .spinMicroseconds: "spin-microseconds"
+    case .stack: "stack"
+    case .promptBytes: "prompt-bytes"
+    case .wordBytes: "word-bytes"
+    case .tokens: "tokens"
+    case .hugePages: "huge-pages"
+    case .lockMemory: "lock-memory"
+    }
+  }
+
+  /// What kind of value a key takes, and its limits.
+  enum Kind: Equatable {
+    /// Text of at most so many bytes.
+    case text(bytesMax: Int)
+    /// A size in bytes within limits.
+    case size(min: Int, max: Int)
+    /// A size of 4, 16 or 64 KiB.
+    case pageSize
+    /// A whole number within limits.
+    case integer(min: Int, max: Int)
+    /// A whole number within limits, or `"auto"`.
+    case integerOrAutomatic(min: Int, max: Int)
+    case cacheFormat
+    case policy
+    case instructionSet
+    case processors
+    case boolean
+  }
+
+  /// What the key takes.
+  var kind: Kind {
+    switch self {
+    case .name: .text(bytesMax: 63)
+    case .description: .text(bytesMax: 255)
+    case .budget: .size(min: 1 << 20, max: 1 << 46)
+    case .pageSize: .pageSize
+    case .context: .integer(min: 0, max: 1 << 24)
+    case .keys, .values: .cacheFormat
+    case .policy: .policy
+    case .tile: .integer(min: 1, max: 512)
+    case .threads: .integerOrAutomatic(min: 1, max: 256)
+    case .cores: .processors
+    case .isa: .instructionSet
+    case .spinMicroseconds: .integer(min: 0, max: 1_000_000)
+    case .stack: .size(min: 64 << 10, max: 64 << 20)
+    case .promptBytes: .size(min: 1 << 10, max: 1 << 30)
+    case .wordBytes: .size(min: 64, max: 1 << 30)
+    case .tokens: .integer(min: 1, max: 1 << 24)
+    case .hugePages, .lockMemory: .boolean
+    }
+  }
+}
+
+/// Which keys were written, and on which line of the profile; 0 where on none.
+struct ProfileKeyLines {
+  private var lines = InlineArray<19, Int>(repeating: 0)
+  private var override: ProfileKey?
+
+  /// No key was written.
+  init() {}
+
+  /// Only `key` was written, on a command line.
+  init(override key: ProfileKey) {
+    override = key
+  }
+
+  subscript(key: ProfileKey) -> Int {
+    get { lines[key.rawValue] }
+    set { lines[key.rawValue] = newValue }
+  }
+
+  /// Whether a person wrote the value of `key` rather than leaving it to the default.
+  func isGiven(_ key: ProfileKey) -> Bool { self[key] > 0 || override == key }
+}

@@ -1,0 +1,281 @@
+// Runs every kernel of every instruction set this processor has on seeded inputs and prints one hash
+// of all results per set: equal hashes, equal bits.
+//
+// Built by the tests of the module Kernels, natively and for ARM64, where it needs no C library:
+// it starts at _start and finds the capabilities of the processor above its arguments.
+// usage: probe [SET-BITS]    (run these sets, whatever the processor says)
+
+#pragma STDC FP_CONTRACT OFF
+#include "CKernels.h"
+
+#define INPUT 8192
+
+static uint64_t state;
+static uint64_t hash;
+
+static uint64_t random_bits(void) {
+  uint64_t z = state += 0x9E3779B97F4A7C15u;
+  z = (z ^ z >> 30) * 0xBF58476D1CE4E5B9u;
+  z = (z ^ z >> 27) * 0x94D049BB133111EBu;
+  return z ^ z >> 31;
+}
+
+static size_t below(size_t bound) { return random_bits() % bound; }
+
+static float random_float(int extreme) {
+  float unit = (float)(int32_t)random_bits() / 2147483648.0f;
+  if (!extreme) return unit * 3.0f;
+  switch (below(8)) {
+    case 0: return 0.0f;
+    case 1: return unit * 0x1p-133f;
+    case 2: return unit * 0x1p50f;
+    case 3: return unit * 0x1p-66f;
+    default: return unit;
+  }
+}
+
+static void fill(float *x, size_t count, int extreme) {
+  for (size_t i = 0; i < count; i++) x[i] = random_float(extreme);
+}
+
+static void fold_in(const void *data, size_t bytes) {
+  const uint8_t *p = data;
+  for (size_t i = 0; i < bytes; i++) hash = (hash ^ p[i]) * 0x100000001B3u;
+}
+
+static float a[INPUT], b[INPUT], c[INPUT], d[INPUT];
+static int8_t quants[INPUT];
+static float scales[INPUT / 8];
+static int32_t sums[INPUT / 8];
+static uint8_t bytes[1 << 18];
+static uint32_t positions[512];
+
+static void elementwise(const kernel_table *k) {
+  for (int round = 0; round < 40; round++) {
+    size_t count = 1 + below(600);
+    int extreme = round & 1;
+    fill(a, count, extreme);
+    fill(b, count, extreme);
+    for (size_t i = 0; i < count; i++) c[i] = a[i] * 30.0f;
+    k->exponential(c, d, count);
+    fold_in(d, count * 4);
+    k->swiglu(c, b, d, count);
+    fold_in(d, count * 4);
+    k->add(a, d, count);
+    fold_in(d, count * 4);
+    int finite = k->rms_norm(a, b, 1e-5f, d, count);
+    if (finite) fold_in(d, count * 4);
+    finite += k->quantize(a, count, quants, scales, sums) << 1;
+    fold_in(quants, (count + 31) / 32 * 32);
+    fold_in(scales, (count + 31) / 32 * 4);
+    fold_in(sums, (count + 31) / 32 * 4);
+    finite += k->is_finite(a, count) << 2;
+    a[below(count)] = __builtin_inff();
+    finite += k->quantize(a, count, quants, scales, sums) << 3 | k->is_finite(a, count) << 4;
+    fold_in(&finite, sizeof finite);
+    size_t half = 1 + below(32), dimension = 2 * half + below(9);
+    for (int interleaved = 0; interleaved < 2; interleaved++) {
+      fill(a, 3 * dimension, extreme);
+      k->rope(a, 3, dimension, 2 * half, interleaved, b, c);
+      fold_in(a, 3 * dimension * 4);
+    }
+    size_t block = 1u << below(6);
+    fill(a, 5 * block, extreme);
+    k->hadamard(a, 5 * block, block);
+    fold_in(a, 5 * block * 4);
+    for (int i = 0; i < 32; i++) a[i] = b[i] * c[round];
+    uint16_t half_scale = k->quantize_int8(a, quants);
+    fold_in(quants, 32);
+    fold_in(&half_scale, 2);
+    half_scale = k->quantize_int4(a, quants);
+    fold_in(quants, 32);
+    fold_in(&half_scale, 2);
+    uint16_t minimum;
+    half_scale = k->quantize_int4_asymmetric(a, quants, &minimum);
+    fold_in(quants, 32);
+    fold_in(&half_scale, 2);
+    fold_in(&minimum, 2);
+  }
+}
+
+// A finite half: zero, subnormal or normal, of either sign.
+static uint16_t random_half(void) {
+  uint16_t bits = (uint16_t)random_bits();
+  switch (below(4)) {
+    case 0: return bits & 0x83FF;
+    case 1: return 0;
+    default: return bits & 0xBFFF;
+  }
+}
+
+static void random_tiles(size_t tiles, size_t quant_bytes, size_t halves, size_t tile_bytes) {
+  for (size_t t = 0; t < tiles; t++) {
+    uint8_t *tile = bytes + t * tile_bytes;
+    for (size_t i = 0; i < quant_bytes; i++) tile[i] = below(4) ? (uint8_t)random_bits() : 0x7F;
+    for (size_t i = 0; i < halves; i++) {
+      uint16_t half = random_half();
+      __builtin_memcpy(tile + quant_bytes + 2 * i, &half, 2);
+    }
+  }
+}
+
+static kernel_rows random_rows(const kernel_table *k, size_t rows, size_t columns) {
+  size_t groups = (columns + 31) / 32;
+  for (size_t row = 0; row < rows; row++) {
+    fill(a, columns, row & 1);
+    k->quantize(a, columns, quants + row * groups * 32, scales + row * groups,
+                sums + row * groups);
+  }
+  return (kernel_rows){quants, scales, sums, groups * 32, groups, rows};
+}
+
+static void products(const kernel_table *k) {
+  for (int round = 0; round < 60; round++) {
+    int format = round % 3;
+    size_t groups = 1 + below(9), tiles = 1 + below(3), tokens = 1 + below(19);
+    size_t quant_bytes = groups * (format == 0 ? 512 : 256);
+    size_t halves = groups * (format == 2 ? 32 : 16);
+    size_t tile_bytes = (quant_bytes + 2 * halves + 63) / 64 * 64;
+    random_tiles(tiles, quant_bytes, halves, tile_bytes);
+    kernel_matmul m = {bytes, tile_bytes, tiles, groups, random_rows(k, tokens, groups * 32 - below(32)),
+                       d, tiles * 16};
+    (format == 0 ? k->matmul_int8 : format == 1 ? k->matmul_int4 : k->matmul_int4_asymmetric)(&m);
+    fold_in(d, tokens * tiles * 64);
+    (format == 0 ? k->row_int8 : format == 1 ? k->row_int4 : k->row_int4_asymmetric)(
+        bytes, groups, below(16), d);
+    fold_in(d, groups * 128);
+  }
+}
+
+static void attention(const kernel_table *k) {
+  static const size_t dimensions[] = {6, 8, 48, 64, 80, 96, 128, 256};
+  for (int round = 0; round < 64; round++) {
+    size_t dimension = dimensions[below(8)], slots = 1 + below(90), queries = 1 + below(9);
+    int int4 = round & 1;
+    size_t tile = (dimension + (int4 ? 7 : 3)) / (int4 ? 8 : 4) * 64;
+    tile = (tile + (dimension + 31) / 32 * 32 + 63) / 64 * 64;
+    size_t block = (dimension + 15) / 16 * (int4 ? 256 : 512) + (dimension + 31) / 32 * 64;
+    uint8_t *values = bytes + (slots + 15) / 16 * tile;
+    __builtin_memset(bytes, 0, (slots + 15) / 16 * tile + (slots + 31) / 32 * block);
+    for (size_t slot = 0; slot < slots; slot++) {
+      positions[slot] = (uint32_t)(slot * 7 % slots);
+      fill(a, dimension, slot % 5 == 0);
+      (int4 ? k->append_key_int4 : k->append_key_int8)(bytes + slot / 16 * tile, dimension,
+                                                       slot % 16, a);
+      (int4 ? k->append_value_int4 : k->append_value_int8)(values + slot / 32 * block, dimension,
+                                                           slot % 32, a);
+    }
+    fold_in(bytes, (slots + 15) / 16 * tile + (slots + 31) / 32 * block);
+    size_t stride = (slots + 31) / 32 * 32;
+    kernel_scores s = {bytes, tile, dimension, below(slots), slots,
+                       random_rows(k, queries, dimension), d, stride};
+    for (size_t i = 0; i < queries * stride; i++) d[i] = 0.0f;
+    (int4 ? k->scores_int4 : k->scores_int8)(&s);
+    fold_in(d, queries * stride * 4);
+    uint32_t at[16];
+    for (size_t q = 0; q < queries; q++) at[q] = (uint32_t)below(slots);
+    kernel_softmax p = {d, stride, slots, positions, at, queries, below(5), (uint32_t)(1 + below(slots)),
+                        c};
+    k->softmax(&p);
+    fold_in(d, queries * stride * 4);
+    fold_in(c, queries * 4);
+    for (size_t q = 0; q < queries; q++) c[q] += 1.0f;
+    kernel_weighted_sum w = {values, block, dimension, slots, d, stride, c, queries, b, dimension};
+    (int4 ? k->weighted_sum_int4 : k->weighted_sum_int8)(&w);
+    fold_in(b, queries * dimension * 4);
+  }
+}
+
+static void forget(void) {
+  state = 42;
+  hash = 0xCBF29CE484222325u;
+  float *const vectors[] = {a, b, c, d};
+  for (int i = 0; i < 4; i++) __builtin_memset(vectors[i], 0, sizeof a);
+  __builtin_memset(quants, 0, sizeof quants);
+  __builtin_memset(scales, 0, sizeof scales);
+  __builtin_memset(sums, 0, sizeof sums);
+  __builtin_memset(bytes, 0, sizeof bytes);
+}
+
+static const char *const names[] = {"portable", "avx2", "avx512vnni", "neon", "dotprod", "i8mm"};
+
+// One line "name hash" per set; returns the length of the text.
+static size_t report(uint32_t sets, char *text) {
+  size_t length = 0;
+  for (int set = 0; set < 6; set++) {
+    const kernel_table *table = kernel_table_of((kernel_instruction_set)set);
+    if (!(sets >> set & 1) || !table) continue;
+    forget();
+    elementwise(table);
+    products(table);
+    attention(table);
+    for (const char *name = names[set]; *name; name++) text[length++] = *name;
+    text[length++] = ' ';
+    for (int i = 60; i >= 0; i -= 4) text[length++] = "0123456789abcdef"[hash >> i & 15];
+    text[length++] = '\n';
+  }
+  return length;
+}
+
+static char text[512];
+
+static uint32_t parse(const char *digits) {
+  uint32_t value = 0;
+  while (*digits) value = value * 10 + (uint32_t)(*digits++ - '0');
+  return value;
+}
+
+#if defined(__aarch64__)
+
+void *memcpy(void *target, const void *source, size_t count) {
+  uint8_t *to = target;
+  const uint8_t *from = source;
+  while (count--) *to++ = *from++;
+  return target;
+}
+
+void *memset(void *target, int byte, size_t count) {
+  uint8_t *to = target;
+  while (count--) *to++ = (uint8_t)byte;
+  return target;
+}
+
+static long call(long number, long x, long y, long z) {
+  register long x8 __asm__("x8") = number;
+  register long x0 __asm__("x0") = x;
+  register long x1 __asm__("x1") = y;
+  register long x2 __asm__("x2") = z;
+  __asm__ volatile("svc 0" : "+r"(x0) : "r"(x8), "r"(x1), "r"(x2) : "memory");
+  return x0;
+}
+
+__attribute__((used)) void start(const uint64_t *stack) {
+  uint64_t count = stack[0], capabilities = 0, more = 0;
+  const char *argument = count > 1 ? (const char *)stack[2] : 0;
+  const uint64_t *p = stack + 1 + count + 1;
+  while (*p) p++;
+  for (p++; p[0]; p += 2) {
+    if (p[0] == 16) capabilities = p[1];
+    if (p[0] == 26) more = p[1];
+  }
+  uint32_t sets = 1u << KERNEL_PORTABLE | 1u << KERNEL_NEON;
+  if (capabilities >> 20 & 1) sets |= 1u << KERNEL_DOTPROD;
+  if (capabilities >> 20 & 1 && more >> 13 & 1) sets |= 1u << KERNEL_I8MM;
+  size_t length = report(argument ? parse(argument) : sets, text);
+  call(64, 1, (long)text, (long)length);
+  call(94, 0, 0, 0);
+}
+
+__asm__(".globl _start\n_start:\n mov x0, sp\n b start\n");
+
+#else
+
+#include <stdio.h>
+
+int main(int count, char **arguments) {
+  uint32_t sets = kernel_cpuid_sets();
+  size_t length = report(count > 1 ? parse(arguments[1]) : sets, text);
+  return fwrite(text, 1, length, stdout) == length ? 0 : 1;
+}
+
+#endif

@@ -1,0 +1,125 @@
+import Inference
+import Kernels
+import ModelFormat
+import Profiles
+import Quantization
+import Testing
+import Units
+
+/// A model, its formats, and a run of it.
+struct ForwardCase: Sendable, CustomTestStringConvertible {
+  var name: String
+  var architecture = Architecture.llama
+  var modelDimension = 64
+  var queryHeads = 4
+  var kvHeads = 2
+  var headDimension = 16
+  var rotatedDimensions = 16
+  var feedForwardDimension = 96
+  var pairing = ModelFormat.RopePairing.interleaved
+  var isTied = true
+  var hasBias = false
+  var hasNorms = false
+  var weights: [WeightFormat] = [.int8]
+  var keys = CacheFormatChoice.int8
+  var values = CacheFormatChoice.int8
+
+  var testDescription: String { name }
+
+  var model: Hyperparameters {
+    Hyperparameters(
+      architecture: architecture, layers: 2, modelDimension: modelDimension,
+      queryHeads: queryHeads, kvHeads: kvHeads, headDimension: headDimension,
+      feedForwardDimension: feedForwardDimension, vocabulary: 53, trainedContext: 128,
+      rotatedDimensions: rotatedDimensions, ropePairing: pairing, rmsEpsilon: 1e-5,
+      hasTiedOutput: isTied, hasQueryKeyValueBias: hasBias, hasQueryKeyNorm: hasNorms)
+  }
+
+  static let all = [
+    ForwardCase(name: "llama, int8, KV int8"),
+    ForwardCase(
+      name: "llama, ragged, untied, int4, KV int4", modelDimension: 40, queryHeads: 6,
+      headDimension: 10, rotatedDimensions: 8, feedForwardDimension: 172, isTied: false,
+      weights: [.int4], keys: .int4, values: .int4),
+    ForwardCase(
+      name: "llama, one KV head, all formats, KV int8,int4", queryHeads: 8, kvHeads: 1,
+      headDimension: 8, rotatedDimensions: 8, feedForwardDimension: 33,
+      weights: [.int8, .int4, .int4Asymmetric], values: .int4),
+    ForwardCase(
+      name: "qwen2, biases, KV int4,int8", architecture: .qwen2, queryHeads: 2, kvHeads: 2,
+      headDimension: 48, rotatedDimensions: 48, pairing: .split, isTied: false, hasBias: true,
+      weights: [.int4Asymmetric, .int8], keys: .int4),
+    ForwardCase(
+      name: "qwen3, norms, wide heads, KV int8,int4", architecture: .qwen3, modelDimension: 32,
+      queryHeads: 3, kvHeads: 1, headDimension: 80, rotatedDimensions: 80, pairing: .split,
+      hasNorms: true, weights: [.int4, .int8], values: .int4),
+    ForwardCase(
+      name: "qwen3, norms and biases, KV int4", architecture: .qwen3, kvHeads: 4, pairing: .split,
+      hasBias: true, hasNorms: true, keys: .int4, values: .int4),
+  ]
+}
+
+/// How the same tokens are cut into tiles and shared by threads.
+private struct Cut {
+  let tile: Int
+  let threads: Int
+  let isPortable: Bool
+
+  static let all = [
+    Cut(tile: 1, threads: 1, isPortable: true), Cut(tile: 7, threads: 1, isPortable: false),
+    Cut(tile: 64, threads: 1, isPortable: true), Cut(tile: 1, threads: 3, isPortable: false),
+    Cut(tile: 7, threads: 2, isPortable: false), Cut(tile: 64, threads: 3, isPortable: false),
+    Cut(tile: 7, threads: 4, isPortable: true), Cut(tile: 64, threads: 4, isPortable: false),
+  ]
+}
+
+@Suite struct ForwardTests {
+  private func profile(_ run: ForwardCase, slots: Int, policy: PolicyChoice) -> Profile {
+    var profile = Profile(budgetBytes: 1 << 30)
+    profile.contextTokens = slots
+    profile.policy = policy
+    profile.keyFormat = run.keys
+    profile.valueFormat = run.values
+    return profile
+  }
+
+  private func check(_ run: ForwardCase, _ profile: Profile, tokenCount: Int) throws {
+    let pack = try TinyPack(run.model, formats: run.weights, seed: 7)
+    var random = Random(seed: 8)
+    let tokens = (0..<tokenCount).map { _ in random.below(run.model.vocabulary) }
+    var slow = SlowModel(pack, profile)
+    let expected = tokens.map { slow.next($0) }
+    #expect(expected.allSatisfy { $0.allSatisfy(\.isFinite) })
+    #expect(Set(expected.map { $0.indices.max { i, j in $0[i] < $0[j] } }).count > 3)
+    for cut in Cut.all {
+      var profile = profile
+      profile.tileTokens = cut.tile
+      profile.threads = cut.threads
+      let kernels = cut.isPortable ? KernelSet(.portable) : bestKernels
+      let session = pack.session(profile, kernels: kernels, pool: try workers(cut.threads))
+      var start = 0
+      while start < tokenCount {
+        let count = min(session.tile.count, tokenCount - start)
+        for index in 0..<count { session.tile[index] = Int32(tokens[start + index]) }
+        #expect(session.prefill(start: start, count: count))
+        for row in 0..<count {
+          #expect(session.project(row: row))
+          #expect(
+            sameBits(array(session.logits), expected[start + row]),
+            "token \(start + row), tile \(cut.tile), \(cut.threads) threads")
+        }
+        start += count
+      }
+    }
+  }
+
+  @Test(arguments: ForwardCase.all)
+  func fullContextsEqualTheSlowModel(run: ForwardCase) throws {
+    try check(run, profile(run, slots: 45, policy: .full), tokenCount: 45)
+  }
+
+  @Test(arguments: ForwardCase.all, [5, 37])
+  func streamingEqualsTheListOfKeptTokens(run: ForwardCase, slots: Int) throws {
+    try check(run, profile(run, slots: slots, policy: .streaming), tokenCount: slots + 41)
+  }
+}

@@ -1,0 +1,143 @@
+import Inference
+import Kernels
+import ModelFormat
+import Profiles
+import Quantization
+
+/// The forward pass straight from its formulas, one token and one number at a time.
+///
+/// Nothing is shared with the fast one but the definitions of the quantizers. The cache is a list:
+/// one entry per kept token.
+struct SlowModel {
+  /// What the cache keeps of a token, in one layer.
+  struct Entry {
+    let position: Int
+    let keys: [[QuantizedGroup]]  // [KV heads][groups]
+    let values: [[QuantizedGroup]]  // [KV heads][groups]
+  }
+
+  let pack: TinyPack
+  let slots: Int
+  let isStreaming: Bool
+  let keysAreInt4: Bool
+  let valuesAreInt4: Bool
+  private var entries: [[Entry]]  // [layers][slots]
+  private var position = 0
+
+  init(_ pack: TinyPack, _ profile: Profile) {
+    self.pack = pack
+    slots = profile.contextTokens
+    isStreaming = profile.policy == .streaming
+    keysAreInt4 = profile.keyFormat == .int4
+    valuesAreInt4 = profile.valueFormat == .int4
+    entries = Array(repeating: [], count: pack.model.layers)
+  }
+
+  /// The logits after one more token.
+  mutating func next(_ token: Int) -> [Float] {
+    let model = pack.model
+    let (embedding, format) = pack.matrix(.embedding)
+    var x = (0..<model.modelDimension).map {
+      embedding[token][$0 / 32].value($0 % 32, format: format)
+    }
+    for layer in 0..<model.layers {
+      let z = normalized(x, .attentionNorm, layer)
+      var q = linear(.query, layer, z)
+      var k = linear(.key, layer, z)
+      var v = linear(.value, layer, z)
+      if model.hasQueryKeyValueBias {
+        q = sum(q, pack.vector(.queryBias, layer: layer))
+        k = sum(k, pack.vector(.keyBias, layer: layer))
+        v = sum(v, pack.vector(.valueBias, layer: layer))
+      }
+      store(layer, keys: heads(k), values: heads(v))
+      let perGroup = model.queryHeads / model.kvHeads
+      let attended = heads(q).enumerated().flatMap { head, query in
+        attend(layer, kvHead: head / perGroup, query: query)
+      }
+      x = sum(x, linear(.attentionOutput, layer, attended))
+      let y = normalized(x, .feedForwardNorm, layer)
+      let gate = linear(.gate, layer, y)
+      let up = linear(.up, layer, y)
+      x = sum(x, linear(.down, layer, zip(gate, up).map { Reference.silu($0) * $1 }))
+    }
+    position += 1
+    let z = Reference.rmsNorm(x, weight: pack.vector(.outputNorm), epsilon: model.rmsEpsilon)
+    return linear(model.hasTiedOutput ? .embedding : .output, 0, z)
+  }
+
+  private func linear(_ role: MatrixRole, _ layer: Int, _ x: [Float]) -> [Float] {
+    let (rows, format) = pack.matrix(role, layer: layer)
+    let quantized = Reference.quantize(x)
+    return rows.map { Reference.product($0, format, quantized) }
+  }
+
+  private func normalized(_ x: [Float], _ role: VectorRole, _ layer: Int) -> [Float] {
+    Reference.rmsNorm(
+      x, weight: pack.vector(role, layer: layer), epsilon: pack.model.rmsEpsilon)
+  }
+
+  private func sum(_ a: [Float], _ b: [Float]) -> [Float] { zip(a, b).map { $0 + $1 } }
+
+  private func heads(_ x: [Float]) -> [[Float]] {
+    let d = pack.model.headDimension
+    return stride(from: 0, to: x.count, by: d).map { Array(x[$0..<$0 + d]) }
+  }
+
+  private func turned(_ head: [Float], to position: Int) -> [Float] {
+    Reference.rope(
+      head, position: position, fractions: pack.fractions,
+      isInterleaved: pack.model.ropePairing == .interleaved)
+  }
+
+  /// Keeps the token; where all slots are taken, in place of the oldest that is not a first one.
+  private mutating func store(_ layer: Int, keys: [[Float]], values: [[Float]]) {
+    let entry = Entry(
+      position: position,
+      keys: keys.map { key in
+        var key = key
+        if pack.model.hasQueryKeyNorm { key = normalized(key, .keyNorm, layer) }
+        key = turned(key, to: position)
+        return Reference.cached(
+          keysAreInt4 ? Reference.hadamard(key) : key, isInt4: keysAreInt4)
+      },
+      values: values.map {
+        Reference.cached(
+          valuesAreInt4 ? Reference.hadamard($0) : $0, isInt4: valuesAreInt4)
+      })
+    if entries[layer].count < slots {
+      entries[layer].append(entry)
+      return
+    }
+    precondition(isStreaming, "the context is full")
+    let oldest = entries[layer].indices.filter { entries[layer][$0].position >= 4 }.min {
+      entries[layer][$0].position < entries[layer][$1].position
+    }
+    if let oldest { entries[layer][oldest] = entry }
+  }
+
+  /// One query head over everything kept.
+  private func attend(_ layer: Int, kvHead: Int, query: [Float]) -> [Float] {
+    let d = pack.model.headDimension
+    var query = query
+    if pack.model.hasQueryKeyNorm { query = normalized(query, .queryNorm, layer) }
+    func prepared(_ position: Int) -> Reference.Row {
+      let turned = turned(query, to: position)
+      return Reference.quantize(keysAreInt4 ? Reference.hadamard(turned) : turned)
+    }
+    // Once tokens have been dropped, the first ones see the query at its place among the kept.
+    let own = prepared(position)
+    let forFirst = prepared(entries[layer].count - 1)
+    let scores = entries[layer].map { entry in
+      Reference.score(
+        entry.position < 4 && isStreaming ? forFirst : own, entry.keys[kvHead],
+        isInt4: keysAreInt4, dimensions: d)
+    }
+    let largest = scores.max() ?? 0
+    let p = scores.map { Reference.exponential($0 - largest) }
+    let output = Reference.weightedSum(
+      p, sum: Reference.laneSum(p), values: entries[layer].map { $0.values[kvHead] },
+      isInt4: valuesAreInt4, dimensions: d)
+    return valuesAreInt4 ? Reference.hadamard(output) : output
+  }
+}

@@ -1,0 +1,142 @@
+import Commands
+import Foundation
+import Platform
+import Testing
+import Units
+
+@Suite struct MachineTests {
+  @Test func reservesZeroedPages() throws {
+    for hugePages in [false, true] {
+      let before = Linux.memoryUsage()
+      let byteCount = 8 << 20
+      let arena = try Linux.reserve(byteCount: byteCount, hugePages: hugePages, locked: false)
+      let after = Linux.memoryUsage()
+      #expect(arena.count == byteCount)
+      #expect(unsafe Int(bitPattern: arena.unsafeBaseAddress) % (64 << 10) == 0)
+      #expect(stride(from: 0, to: byteCount, by: 4096).allSatisfy { arena[$0] == 0 })
+      #expect(after.anonymousBytes - before.anonymousBytes >= byteCount)
+      #expect(after.dataBytes - before.dataBytes >= byteCount)
+      #expect(after.peakResidentBytes >= after.anonymousBytes)
+    }
+  }
+
+  @Test func refusesWhatTheKernelRefuses() {
+    #expect(throws: HostError.noMemory) {
+      try Linux.reserve(byteCount: 1 << 50, hugePages: false, locked: false)
+    }
+  }
+
+  @Test func listsItsProcessors() {
+    let room = memory(4096, of: Int32.self)
+    let count = Linux.processors(into: room)
+    #expect(count == ProcessInfo.processInfo.activeProcessorCount)
+    #expect((1..<count).allSatisfy { room[$0 - 1] < room[$0] })
+    #expect(Linux.processors(into: room.extracting(0..<0)) == count)
+  }
+
+  @Test func timeDoesNotGoBack() {
+    let first = Linux.nanoseconds()
+    #expect(Linux.nanoseconds() >= first)
+    #expect(first > 0)
+  }
+
+  @Test func readsTheStatusText() {
+    let text = "Name:\tx\nVmHWM:\t    1028 kB\nVmRSS:\t 7 kB\nRssAnon:\t  3 kB"
+    #expect(ProcessStatus.byteCount("VmHWM:", in: text) == 1_052_672)
+    #expect(ProcessStatus.byteCount("VmRSS:", in: text) == 7168)
+    #expect(ProcessStatus.byteCount("RssAnon:", in: text) == 3072)
+    #expect(ProcessStatus.byteCount("Anon:", in: text) == 0)
+    #expect(ProcessStatus.byteCount("VmData:", in: text) == 0)
+    #expect(ProcessStatus.byteCount("VmData:", in: "") == 0)
+  }
+
+  @Test func theFirstCtrlCIsNoticedAndTheSecondEnds() async {
+    await #expect(processExitsWith: .signal(SIGINT)) {
+      Linux.prepare()
+      precondition(!Linux.isInterrupted)
+      kill(getpid(), SIGINT)
+      while !Linux.isInterrupted {}
+      do throws(HostError) {
+        _ = try Linux.read(.standardInput, into: memory(1))
+      } catch {
+        precondition(error == HostError.interrupted)
+        kill(getpid(), SIGINT)
+        sleep(10)
+      }
+      Linux.exit(1)
+    }
+  }
+}
+
+@Suite struct SealedProcessTests {
+  @Test func aSealedProcessReadsWritesWaitsAndTellsTheTime() async {
+    await #expect(processExitsWith: .exitCode(0)) {
+      do throws(HostError) {
+        var counters = try Counters(threadCount: 3)
+        let input = try Linux.open(cString("/proc/self/stat"))
+        Linux.prefaultStack(byteCount: 65536)
+        let before = Linux.memoryUsage()
+        let report = Linux.seal(publishing: false)
+        guard report == SealReport(filtersSystemCalls: true, limitsMemory: true) else {
+          Linux.exit(3)
+        }
+        counters.add(rounds: 100)
+        _ = try Linux.read(input, into: counters.room)
+        _ = try Linux.read(input, at: 0, into: counters.room)
+        Linux.close(input)
+        try Linux.write(counters.room.extracting(0..<0).bytes, to: .standardOutput)
+        let after = Linux.memoryUsage()
+        _ = Linux.nanoseconds()
+        Linux.exit(after.dataBytes == before.dataBytes ? 0 : 1)
+      } catch {
+        Linux.exit(2)
+      }
+    }
+  }
+
+  @Test func openingAFileEndsIt() async {
+    await #expect(processExitsWith: .signal(SIGSYS)) {
+      let path = cString("/dev/null")
+      _ = Linux.seal(publishing: true)
+      _ = try? Linux.open(path)
+      Linux.exit(0)
+    }
+  }
+
+  @Test func theFilterHoldsOnEveryThread() async {
+    await #expect(processExitsWith: .signal(SIGSYS)) {
+      var counters = try Counters(threadCount: 2)
+      _ = Linux.seal(publishing: false)
+      unsafe counters.pool.run(&counters.turns) { _, index, _ in
+        if index == 1 { _ = getppid() }
+      }
+      Linux.exit(0)
+    }
+  }
+
+  @Test func publishingRenamesAndRemoves() async {
+    await #expect(processExitsWith: .exitCode(0)) {
+      let folder = FileManager.default.temporaryDirectory.path + "/" + UUID().uuidString
+      let (first, second) = (cString(folder), cString(folder + "-renamed"))
+      do throws(HostError) {
+        let file = try Linux.create(first)
+        _ = Linux.seal(publishing: true)
+        Linux.close(file)
+        try Linux.rename(first, to: second)
+        try Linux.remove(second)
+        Linux.exit(0)
+      } catch {
+        Linux.exit(1)
+      }
+    }
+  }
+
+  @Test func withoutPublishingNothingIsRenamed() async {
+    await #expect(processExitsWith: .signal(SIGSYS)) {
+      let path = cString("/tmp/terrarium-of-no-such-name")
+      _ = Linux.seal(publishing: false)
+      try? Linux.rename(path, to: path)
+      Linux.exit(0)
+    }
+  }
+}

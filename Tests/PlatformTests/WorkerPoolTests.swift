@@ -1,0 +1,123 @@
+import Commands
+import Foundation
+import Platform
+import Testing
+import Units
+
+/// What the threads of a pool count together.
+struct Counters {
+  /// One counter per thread and the pool, as a body sees them.
+  struct Turns {
+    var pool: WorkerPool
+    var rounds = 0
+    var counts = InlineArray<8, Int>(repeating: 0)
+    /// Set where a thread saw another one in a different round.
+    var strayed = InlineArray<8, Bool>(repeating: false)
+  }
+
+  let pool: WorkerPool
+  let room: FixedBuffer<UInt8>
+  var turns: Turns
+
+  static let stackBytes = 128 << 10
+
+  init(threadCount: Int, processors: FixedBuffer<Int32>? = nil) throws(HostError) {
+    let size = WorkerPool.byteCount(
+      threadCount: threadCount, stackBytes: Self.stackBytes, pageSize: Linux.pageSize)
+    room = try Linux.reserve(byteCount: size + 65536, hugePages: false, locked: false)
+    pool = try Linux.startWorkers(
+      threadCount: threadCount, stackBytes: Self.stackBytes, spinMicroseconds: 50,
+      memory: room.extracting(0..<size),
+      processors: processors ?? memory(0))
+    turns = Turns(pool: pool)
+  }
+
+  /// Every thread counts up `rounds` times; between two barriers nobody may be elsewhere.
+  mutating func add(rounds: Int) {
+    turns.rounds = rounds
+    unsafe pool.run(&turns) { context, index, count in
+      let turns = unsafe context.assumingMemoryBound(to: Turns.self)
+      let pool = unsafe turns.pointee.pool
+      for _ in 0..<(unsafe turns.pointee.rounds) {
+        unsafe turns.pointee.counts[index] += 1
+        pool.barrier()
+        let mine = unsafe turns.pointee.counts[index]
+        for other in 0..<count where unsafe turns.pointee.counts[other] != mine {
+          unsafe turns.pointee.strayed[index] = true
+        }
+        pool.barrier()
+      }
+    }
+  }
+}
+
+@Suite struct WorkerPoolTests {
+  @Test(arguments: [1, 2, 3, 4, 8]) func allThreadsMeet(threadCount: Int) throws {
+    var counters = try Counters(threadCount: threadCount)
+    #expect(counters.pool.threadCount == threadCount)
+    for _ in 0..<50 { counters.add(rounds: 20) }
+    for index in 0..<8 {
+      #expect(counters.turns.counts[index] == (index < threadCount ? 1000 : 0))
+      #expect(!counters.turns.strayed[index])
+    }
+  }
+
+  @Test func pinnedThreadsStayWhereTheyWerePut() async {
+    await #expect(processExitsWith: .exitCode(0)) {
+      let room = memory(4096, of: Int32.self)
+      let count = Linux.processors(into: room)
+      let last = room[min(count, 4096) - 1]
+      let list = memory(3, of: Int32.self)
+      list.fill(last)
+      var counters = try Counters(threadCount: 3, processors: list)
+      counters.add(rounds: 100)
+      unsafe counters.pool.run(&counters.turns) { context, index, _ in
+        let turns = unsafe context.assumingMemoryBound(to: Counters.Turns.self)
+        let mine = memory(1, of: Int32.self)
+        let count = Linux.processors(into: mine)
+        unsafe turns.pointee.counts[index] = count == 1 ? Int(mine[0]) : -1
+      }
+      for index in 0..<3 where counters.turns.counts[index] != Int(last) { Linux.exit(1) }
+      Linux.exit(0)
+    }
+  }
+
+  @Test func wakesAfterALongRest() throws {
+    var counters = try Counters(threadCount: 4)
+    counters.add(rounds: 1)
+    usleep(10000)
+    counters.add(rounds: 1)
+    #expect(counters.turns.counts[3] == 2)
+  }
+
+  @Test func theSingleThreadRunsTheBodyItself() {
+    let pool = WorkerPool.single
+    var seen = InlineArray<2, Int>(repeating: -1)
+    unsafe pool.run(&seen) { context, index, count in
+      let seen = unsafe context.assumingMemoryBound(to: InlineArray<2, Int>.self)
+      unsafe seen.pointee[0] = index
+      unsafe seen.pointee[1] = count
+    }
+    pool.barrier()
+    #expect(pool.threadCount == 1 && seen[0] == 0 && seen[1] == 1)
+  }
+
+  @Test func statesItsBytes() {
+    func bytes(_ threads: Int, _ stack: Int, _ page: Int) -> Int {
+      WorkerPool.byteCount(threadCount: threads, stackBytes: stack, pageSize: page)
+    }
+    #expect(bytes(1, 131_072, 4096) == 4096)
+    #expect(bytes(4, 131_072, 4096) == 4096 + 3 * (4096 + 131_072))
+    #expect(bytes(2, 131_000, 65536) == 2 * 65536 + 131_072)
+  }
+
+  @Test func aStackThatOverflowsHitsItsGuard() async {
+    await #expect(processExitsWith: .failure) {
+      var counters = try Counters(threadCount: 2)
+      unsafe counters.pool.run(&counters.turns) { _, index, _ in
+        if index == 1 { Linux.prefaultStack(byteCount: Counters.stackBytes + 4096) }
+      }
+      Linux.exit(0)
+    }
+  }
+}

@@ -1,0 +1,164 @@
+import Foundation
+import Testing
+
+/// Logits of one model in one cache format: one hash, whatever computes them.
+struct Logits: Sendable, CustomTestStringConvertible {
+  var name: String
+  var cache: String
+  var hash: String
+  /// The pack file.
+  var model: @Sendable () throws -> String
+  /// Token ids as `logits` reads them.
+  var ids: @Sendable () throws -> Data
+
+  var testDescription: String { "\(name), \(cache) cache" }
+
+  static let all = [
+    Logits(
+      name: "built-in", cache: "int8",
+      hash: "9b8f4b6c7957440d0860fe1b2bc3576e0972872fb6fde1a49f7d9d78d1e8a5a7", model: builtIn,
+      ids: seededIds),
+    Logits(
+      name: "built-in", cache: "int4",
+      hash: "bc586ad9f5ba9772a7fc1d062b747ca38c0cfb9a0c1e385d8fed03f49653bce4", model: builtIn,
+      ids: seededIds),
+  ]
+
+  /// From shared files, which are not everywhere.
+  static let shared = [
+    Logits(
+      name: "stories260K", cache: "int8",
+      hash: "009348dab33eb74f66a35bc55b76f8d999de8c6f1956a7fc2129e8665dbea2e8", model: stories,
+      ids: { try Data(contentsOf: packageFile("../shared/reference/stories260K/story.i32")) }),
+    Logits(
+      name: "stories260K", cache: "int4",
+      hash: "c1d66548f00a00b3de57d0650b2de8e3c19025c68cbd0e4f6a49fd733e84736b", model: stories,
+      ids: { try Data(contentsOf: packageFile("../shared/reference/stories260K/story.i32")) }),
+  ]
+
+  private static func builtIn() throws -> String { try #require(Scenario.model) }
+
+  private static func stories() throws -> String {
+    let pack = ".build/stories260K.terra"
+    let result = try run([
+      Subject.hosted.program, "pack", "../shared/models/stories260K-f32.gguf", "-o", pack,
+      "--force",
+    ])
+    #expect(result.status == 0, "\(result.error)")
+    return pack
+  }
+
+  /// 130 ids below 900 from a fixed seed: two whole prefill tiles of 64 and a rest.
+  private static func seededIds() -> Data {
+    var state: UInt32 = 7
+    var data = Data()
+    for _ in 0..<130 {
+      state = state &* 1_664_525 &+ 1_013_904_223
+      let id = (state >> 8) % 900
+      data.append(contentsOf: [UInt8(id & 255), UInt8(id >> 8), 0, 0])
+    }
+    return data
+  }
+}
+
+/// One way to compute them.
+struct Setting: CustomTestStringConvertible {
+  var program: [String]
+  var threads: Int
+  var chunk: Int
+  var set: String?
+
+  var words: [String] {
+    ["--threads", "\(threads)", "--chunk", "\(chunk)"] + (set.map { ["--isa", $0] } ?? [])
+  }
+
+  var testDescription: String { (program + words).joined(separator: " ") }
+
+  /// Every combination of threads and tiles on this machine, each build, each instruction set.
+  static let native: [Setting] = Subject.allCases.flatMap { subject in
+    [1, 2, 3, 4].flatMap { threads in
+      [1, 7, 64, 512].map { Setting(program: [subject.program], threads: threads, chunk: $0) }
+    } + sets.map { Setting(program: [subject.program], threads: 2, chunk: 64, set: $0) }
+  }
+
+  /// Each thread count and tile on each emulated core.
+  static let emulated: [Setting] = ["cortex-a53", "cortex-a72", "cortex-a76", "neoverse-n1", "max"]
+    .flatMap { core in
+      [(1, 512), (2, 64), (3, 7), (4, 1)].map { threads, chunk in
+        let emulator = ["qemu-aarch64-static", "-cpu", core]
+        return Setting(
+          program: emulator + [Board.arm64.folder + "/terrarium-board"], threads: threads,
+          chunk: chunk)
+      }
+    }
+
+  /// Instruction sets of this machine that can be asked for by name.
+  private static let sets: [String] = {
+    #if arch(x86_64)
+      let features = (try? String(contentsOfFile: "/proc/cpuinfo", encoding: .utf8)) ?? ""
+      return ["portable"] + (features.contains(" avx2 ") ? ["avx2"] : [])
+        + (features.contains(" avx512_vnni ") ? ["avx512vnni"] : [])
+    #else
+      return ["portable", "neon"]
+    #endif
+  }()
+}
+
+@Suite(
+  .serialized,
+  .enabled(
+    if: present(
+      Subject.hosted.program, Subject.board.program, Board.arm64.folder + "/terrarium-board")
+      && Scenario.model != nil)
+) struct SameBitsTests {
+  private static let hasShared = present("../shared/models/stories260K-f32.gguf")
+
+  /// The hash the program prints; it is the hash of the file it wrote.
+  private func hash(_ logits: Logits, _ setting: Setting, ids: String, model: String) throws
+    -> String
+  {
+    let output = FileManager.default.temporaryDirectory.appending(path: UUID().uuidString)
+    defer { try? FileManager.default.removeItem(at: output) }
+    let finished = try run(
+      setting.program + ["logits", model, "--ids", ids, "-o", output.path, "--kv", logits.cache]
+        + setting.words)
+    #expect(finished.status == 0, "\(finished.error)")
+    let sum = try run(["sha256sum", output.path]).output.prefix(64)
+    #expect(finished.output == sum + "\n")
+    return String(sum)
+  }
+
+  private func compare(_ logits: Logits, _ settings: [Setting]) throws {
+    let ids = FileManager.default.temporaryDirectory.appending(path: UUID().uuidString)
+    defer { try? FileManager.default.removeItem(at: ids) }
+    try logits.ids().write(to: ids)
+    let model = try logits.model()
+    for setting in settings {
+      let hash = try hash(logits, setting, ids: ids.path, model: model)
+      #expect(hash == logits.hash, "\(setting.testDescription)")
+    }
+  }
+
+  @Test(arguments: Logits.all) func onThisMachine(logits: Logits) throws {
+    try compare(logits, Setting.native)
+  }
+
+  @Test(arguments: Logits.all) func onEmulatedCores(logits: Logits) throws {
+    try compare(logits, Setting.emulated)
+  }
+
+  @Test(.enabled(if: hasShared), arguments: Logits.shared)
+  func sharedModelOnThisMachine(logits: Logits) throws {
+    try compare(logits, Setting.native)
+  }
+
+  @Test(.enabled(if: hasShared), arguments: Logits.shared)
+  func sharedModelOnEmulatedCores(logits: Logits) throws {
+    try compare(logits, Setting.emulated)
+  }
+
+  /// Another cache format is other arithmetic: the hash must tell.
+  @Test func canaryOtherArithmeticHasOtherBits() {
+    #expect(Set((Logits.all + Logits.shared).map(\.hash)).count == 4)
+  }
+}

@@ -1,0 +1,64 @@
+import Foundation
+import Testing
+
+/// A build of the program that the proofs are made on.
+enum Subject: String, CaseIterable, CustomTestStringConvertible {
+  case hosted
+  case board
+
+  /// The built program.
+  var program: String {
+    switch self {
+    case .hosted: ".build/release/terrarium"
+    case .board: ".build/boards/x86-64/terrarium-board"
+    }
+  }
+
+  var testDescription: String { rawValue }
+}
+
+/// One way to use the program for 1,000 tokens.
+struct Scenario: CustomTestStringConvertible {
+  var name: String
+  var words: [String]
+  var input = ""
+  /// Ctrl-C after so many bytes of output.
+  var interruptsAfter: Int?
+
+  /// How it ends.
+  var status: Int32 { interruptsAfter == nil ? 0 : 130 }
+
+  var testDescription: String { name }
+
+  /// The model file that comes with the package.
+  static let model: String? = {
+    let sources = FileManager.default.enumerator(atPath: packageFile("Sources").path)
+    while let path = sources?.nextObject() as? String {
+      if path.hasSuffix(".terra") { return "Sources/" + path }
+    }
+    print("Sources holds no packed model: its seal is not tested")
+    return nil
+  }()
+
+  /// All ways, with one thread and with four.
+  static let all: [Scenario] = [1, 4].flatMap { threadCount in
+    let start = ["run", model ?? "", "--threads", "\(threadCount)", "--seed", "1"]
+    let endless =
+      start + ["--policy", "streaming", "--raw", "--tokens", "1000", "--temperature", "1"]
+    return [
+      Scenario(
+        name: "document, \(threadCount) threads",
+        words: endless + ["--file", "Tests/SealTests/Interposer/interposer.c"]),
+      Scenario(
+        name: "chat, \(threadCount) threads",
+        words: start + ["--chat", "--tokens", "1000", "--policy", "streaming"],
+        input: String(repeating: "Where is the key?\n", count: 2000)),
+      Scenario(
+        name: "Ctrl-C, \(threadCount) threads",
+        words: endless + ["--prompt", "Once", "--tokens", "1000000"], interruptsAfter: 4000),
+      Scenario(
+        name: "streaming, \(threadCount) threads",
+        words: endless + ["--prompt", "Once", "--context", "128"]),
+    ]
+  }
+}
