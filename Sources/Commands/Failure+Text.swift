@@ -215,6 +215,8 @@ extension TokenizerSectionError {
     case .wrongSize(let bytes, let needed):
       Self.write("the tokenizer does not fit the model: found", bytes, needed, to: &text)
     case .badPieceEnd(let token): Self.write("the text of a token is damaged", token, to: &text)
+    case .badSpecial(let token, let bytes):
+      Self.write("a special token has a text of a wrong length", token, bytes, to: &text)
     case .badScore(let token): Self.write("the score of a token is damaged", token, to: &text)
     case .badMergeStart(let token):
       Self.write("the merges of a token are damaged", token, to: &text)
