@@ -33,13 +33,13 @@ struct FlatMemoryTests {
   }
 
   private func samples(
-    _ words: [String], _ scenario: Scenario
+    _ subject: Subject, _ scenario: Scenario, environment: [String: String] = [:]
   ) throws -> (finished: Finished, samples: [MemorySample]) {
     let samples = Samples()
     let finished = try run(
-      words,
+      [subject.program] + scenario.words,
       Treatment(
-        input: scenario.input, interruptsAfter: scenario.interruptsAfter,
+        input: scenario.input, environment: environment, interruptsAfter: scenario.interruptsAfter,
         watch: { process in
           if let sample = MemorySample(process: process) { samples.all.append(sample) }
         }))
@@ -48,9 +48,18 @@ struct FlatMemoryTests {
 
   @Test(arguments: Subject.allCases, Scenario.all)
   func memoryIsFlatAfterLaunch(subject: Subject, scenario: Scenario) throws {
-    let (finished, samples) = try samples([subject.program] + scenario.words, scenario)
+    let (finished, samples) = try samples(subject, scenario)
     #expect(finished.status == scenario.status, "\(finished.error)")
     #expect(samples.count >= 2)
     #expect(Set(samples).count == 1, "\(Set(samples))")
+  }
+
+  @Test func canaryOneMebibyteMoreIsSeen() throws {
+    let scenario = try #require(Scenario.all.last)
+    let (_, samples) = try samples(
+      .hosted, scenario,
+      environment: ["LD_PRELOAD": AllocationTests.library.path, "TERRARIUM_CANARY": "touch"])
+    let sizes = samples.map(\.anonymousKibibytes)
+    #expect(try #require(sizes.max()) - #require(sizes.min()) >= 1024)
   }
 }

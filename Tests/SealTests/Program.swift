@@ -61,7 +61,7 @@ func run(_ words: [String], _ treatment: Treatment = Treatment()) throws -> Fini
     if let bytes = treatment.interruptsAfter, !interrupted,
       try Data(contentsOf: files[1]).count >= bytes
     {
-      process.interrupt()
+      kill(child(of: process.processIdentifier) ?? process.processIdentifier, SIGINT)
       interrupted = true
     }
     usleep(1000)
@@ -72,4 +72,11 @@ func run(_ words: [String], _ treatment: Treatment = Treatment()) throws -> Fini
     status: signalled ? -process.terminationStatus : process.terminationStatus,
     output: String(decoding: try Data(contentsOf: files[1]), as: UTF8.self),
     error: String(decoding: try Data(contentsOf: files[2]), as: UTF8.self))
+}
+
+/// The program that a tracer runs.
+private func child(of process: Int32) -> Int32? {
+  let path = "/proc/\(process)/task/\(process)/children"
+  let text = (try? String(contentsOfFile: path, encoding: .utf8)) ?? ""
+  return text.split(separator: " ").first.flatMap { Int32($0) }
 }

@@ -19,7 +19,9 @@ let canTrace: Bool = {
     "restart_syscall", "sched_yield", "clock_gettime", "rt_sigreturn", "exit", "exit_group",
   ]
 
-  /// The names of the calls after launch. Waiting on a futex is not listed, for speed.
+  /// The names of the calls after launch.
+  ///
+  /// Waiting on a futex is not listed, for speed.
   private func calls(
     _ subject: Subject, _ scenario: Scenario, environment: [String: String] = [:]
   ) throws -> (finished: Finished, names: Set<String>) {
@@ -41,8 +43,6 @@ let canTrace: Bool = {
 
   @Test(arguments: Subject.allCases, Scenario.all)
   func onlyInputOutputAndWaitingAfterLaunch(subject: Subject, scenario: Scenario) throws {
-    // A signal goes to the tracer's child only through the tracer, which has its own ideas.
-    if scenario.interruptsAfter != nil { return }
     let (finished, names) = try calls(subject, scenario)
     #expect(finished.status == scenario.status, "\(finished.error)")
     #expect(names.contains("write") && names.contains("exit_group"))

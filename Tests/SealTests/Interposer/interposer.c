@@ -1,7 +1,7 @@
 // Preloaded into the hosted build: counts requests for memory between launch and end.
 // Launch ends at prctl(PR_SET_NO_NEW_PRIVS), which the seal calls; the end is _exit or the
-// destructor. TERRARIUM_COUNTS names the file for the counts. TERRARIUM_CANARY makes the first
-// write after launch commit what the counts and the trace must notice: "allocate" or "call".
+// destructor. TERRARIUM_COUNTS names the file for the counts. TERRARIUM_CANARY makes a
+// write after launch commit what the proofs must notice: "allocate", "call" or "touch" (pages).
 // TERRARIUM_FILTER=off refuses the filter of system calls, so that the trace stands on its own.
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -22,6 +22,7 @@ static atomic_int launched, reported;
 static atomic_long allocations, mappings;
 static int counts = -1;
 static const char *canary;
+static char untouched[1 << 20];
 
 long syscall(long number, ...) {
   static long (*next)(long, ...);
@@ -115,11 +116,13 @@ int prctl(int option, ...) {
 }
 
 ssize_t write(int file, const void *bytes, size_t size) {
+  static atomic_int writes;
   if (canary && atomic_load(&launched)) {
-    const char *act = canary;
-    canary = NULL;
-    if (strcmp(act, "allocate") == 0) *(volatile char *)malloc(1) = 0;
-    if (strcmp(act, "call") == 0) syscall(SYS_getppid);
+    int number = atomic_fetch_add(&writes, 1);
+    if (number == 0 && strcmp(canary, "allocate") == 0) *(volatile char *)malloc(1) = 0;
+    if (number == 0 && strcmp(canary, "call") == 0) syscall(SYS_getppid);
+    // Later, so that there was a time before.
+    if (number == 100 && strcmp(canary, "touch") == 0) memset(untouched, 1, sizeof untouched);
   }
   return syscall(SYS_write, file, bytes, size);
 }
