@@ -10,6 +10,7 @@ package enum UsageError: Error {
   case secondArgument(Text)
   case needed(Option, verb: Verb)
   case contradiction(Option, Option)
+  case tooManyWords(Int, limit: Int)
 }
 
 /// The values given on a command line, by option; what was not given is `nil`.

@@ -63,3 +63,8 @@ func workers(_ threadCount: Int) throws -> WorkerPool {
   let memory = try Linux.reserve(byteCount: byteCount, hugePages: false, locked: false)
   return try Linux.startWorkers(threadCount: threadCount, memory: memory, processors: .empty)
 }
+
+/// The place of the largest element.
+func likeliest(_ logits: [Float]) -> Int {
+  logits.indices.max { logits[$0] < logits[$1] } ?? 0
+}
