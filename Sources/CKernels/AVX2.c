@@ -8,62 +8,164 @@
 
 #define KERNEL_HALVES
 #define KERNEL_ROWS 4
+#define KERNEL_WIDENS 1
+#define KERNEL_PREPARES 1
 #define KERNEL_INT8_TAKES_SUMS 0
+#include "Layout.h"
 #include "Rows.h"
 
-INLINE __m256i broadcast4(const int8_t *x) {
+INLINE __m256i broadcast4(const void *x) {
   int32_t four;
   __builtin_memcpy(&four, x, 4);
   return _mm256_set1_epi32(four);
 }
 
-// |w| * (x with the sign of w): one side unsigned for vpmaddubsw, and two products fit 16 bits
-// (2 * 128 * 127 = 32,512).
-INLINE void dots_int8(const uint8_t *w, int quads, const row_group *x, const int rows,
-                      i32x16 *dot) {
-  const __m256i ones = _mm256_set1_epi16(1);
-  __m256i sum[KERNEL_ROWS][2];
-  for (int r = 0; r < rows; r++) sum[r][0] = sum[r][1] = _mm256_setzero_si256();
-  for (int q = 0; q < quads; q++) {
-    __m256i low = _mm256_loadu_si256((const __m256i *)(w + q * 64));
-    __m256i high = _mm256_loadu_si256((const __m256i *)(w + q * 64 + 32));
-    __m256i low_size = _mm256_abs_epi8(low), high_size = _mm256_abs_epi8(high);
-    for (int r = 0; r < rows; r++) {
-      __m256i xv = broadcast4(x->quants[r] + q * 4);
-      __m256i a = _mm256_maddubs_epi16(low_size, _mm256_sign_epi8(xv, low));
-      __m256i b = _mm256_maddubs_epi16(high_size, _mm256_sign_epi8(xv, high));
-      sum[r][0] = _mm256_add_epi32(sum[r][0], _mm256_madd_epi16(a, ones));
-      sum[r][1] = _mm256_add_epi32(sum[r][1], _mm256_madd_epi16(b, ones));
+INLINE __m256i load32(const uint8_t *p) { return _mm256_loadu_si256((const __m256i *)p); }
+
+// Wide quants: int16, each four in the order 0, 2, 1, 3, so that one broadcast of 32 bits pairs
+// with the even and the next with the odd bytes of the weights.
+INLINE __m256i even_before_odd(__m256i v) {
+  return _mm256_shufflehi_epi16(_mm256_shufflelo_epi16(v, 0xD8), 0xD8);
+}
+
+INLINE void widen(const int8_t *quants, int16_t *wide) {
+  for (int i = 0; i < 2; i++) {
+    __m256i v = _mm256_cvtepi8_epi16(_mm_loadu_si128((const __m128i *)quants + i));
+    _mm256_storeu_si256((__m256i *)wide + i, even_before_odd(v));
+  }
+}
+
+typedef int16_t i16x16 __attribute__((ext_vector_type(16)));
+
+INLINE void store_wide(i32x16 a, i32x16 b, int16_t *wide) {
+  i16x16 low = __builtin_convertvector(a, i16x16), high = __builtin_convertvector(b, i16x16);
+  _mm256_storeu_si256((__m256i *)wide, even_before_odd((__m256i)low));
+  _mm256_storeu_si256((__m256i *)wide + 1, even_before_odd((__m256i)high));
+}
+
+INLINE __m256i even_bytes(__m256i w) { return _mm256_srai_epi16(_mm256_slli_epi16(w, 8), 8); }
+INLINE __m256i odd_bytes(__m256i w) { return _mm256_srai_epi16(w, 8); }
+INLINE __m256i low_nibbles(__m256i w) { return _mm256_and_si256(w, _mm256_set1_epi8(15)); }
+INLINE __m256i high_nibbles(__m256i w) { return low_nibbles(_mm256_srli_epi16(w, 4)); }
+
+// sum[row][half] += 4 k of one row of wide quants, in 32 bits.
+INLINE void add_wide(const __m256i *even, const __m256i *odd, const row_group *x, int quad,
+                     const int rows, __m256i (*sum)[2]) {
+  for (int r = 0; r < rows; r++) {
+    const int16_t *xr = (const int16_t *)x->quants[r] + quad * 4;
+    __m256i x02 = broadcast4(xr), x13 = broadcast4(xr + 2);
+    for (int i = 0; i < 2; i++) {
+      sum[r][i] = _mm256_add_epi32(sum[r][i], _mm256_madd_epi16(even[i], x02));
+      sum[r][i] = _mm256_add_epi32(sum[r][i], _mm256_madd_epi16(odd[i], x13));
     }
   }
+}
+
+// sum[row][half] += 8 k in 16 bits.
+INLINE void add_nibbles(const __m256i *low, const __m256i *high, const row_group *x, int octet,
+                        const int rows, __m256i (*sum)[2]) {
+  for (int r = 0; r < rows; r++) {
+    const int8_t *xr = quants_of(x, r) + octet * 8;
+    __m256i x0 = broadcast4(xr), x1 = broadcast4(xr + 4);
+    for (int i = 0; i < 2; i++) {
+      sum[r][i] = _mm256_add_epi16(sum[r][i], _mm256_maddubs_epi16(low[i], x0));
+      sum[r][i] = _mm256_add_epi16(sum[r][i], _mm256_maddubs_epi16(high[i], x1));
+    }
+  }
+}
+
+INLINE void clear(__m256i (*sum)[2], const int rows) {
+  for (int r = 0; r < rows; r++) sum[r][0] = sum[r][1] = _mm256_setzero_si256();
+}
+
+INLINE void store_dots(__m256i (*sum)[2], const int rows, i32x16 *dot) {
   for (int r = 0; r < rows; r++) __builtin_memcpy(&dot[r], sum[r], 64);
+}
+
+// 16-bit sums of neighbours to 32 bits.
+INLINE void store_pairs(__m256i (*sum)[2], const int rows, i32x16 *dot) {
+  for (int r = 0; r < rows; r++)
+    for (int i = 0; i < 2; i++) sum[r][i] = _mm256_madd_epi16(sum[r][i], _mm256_set1_epi16(1));
+  store_dots(sum, rows, dot);
+}
+
+// One row: |w| * (x with the sign of w), so that one side is unsigned for vpmaddubsw; two products
+// fit 16 bits (2 * 128 * 127 = 32,512). Fewer instructions on the way from memory than widening.
+INLINE void dots_int8_single(const uint8_t *w, int quads, const int8_t *x, i32x16 *dot) {
+  const __m256i ones = _mm256_set1_epi16(1);
+  __m256i sum[1][2];
+  clear(sum, 1);
+  for (int q = 0; q < quads; q++) {
+    __m256i xv = broadcast4(x + q * 4);
+    for (int i = 0; i < 2; i++) {
+      __m256i wv = load32(w + q * 64 + i * 32);
+      __m256i pairs = _mm256_maddubs_epi16(_mm256_abs_epi8(wv), _mm256_sign_epi8(xv, wv));
+      sum[0][i] = _mm256_add_epi32(sum[0][i], _mm256_madd_epi16(pairs, ones));
+    }
+  }
+  store_dots(sum, 1, dot);
+}
+
+// Several rows: both sides in 16 bits, weights widened once for all of them.
+INLINE void dots_int8(const uint8_t *w, int quads, const row_group *x, const int rows,
+                      i32x16 *dot) {
+  if (rows == 1) {
+    dots_int8_single(w, quads, quants_of(x, 0), dot);
+    return;
+  }
+  __m256i sum[KERNEL_ROWS][2];
+  clear(sum, rows);
+  for (int q = 0; q < quads; q++) {
+    __m256i a = load32(w + q * 64), b = load32(w + q * 64 + 32);
+    __m256i even[2] = {even_bytes(a), even_bytes(b)}, odd[2] = {odd_bytes(a), odd_bytes(b)};
+    add_wide(even, odd, x, q, rows, sum);
+  }
+  store_dots(sum, rows, dot);
 }
 
 // Nibbles are unsigned: vpmaddubsw, and a whole group fits 16 bits (16 * 15 * 127 = 30,480).
 INLINE void dots_int4(const uint8_t *w, int octets, const row_group *x, const int rows,
                       i32x16 *dot) {
-  const __m256i mask = _mm256_set1_epi8(15), ones = _mm256_set1_epi16(1);
   __m256i sum[KERNEL_ROWS][2];
-  for (int r = 0; r < rows; r++) sum[r][0] = sum[r][1] = _mm256_setzero_si256();
+  clear(sum, rows);
   for (int o = 0; o < octets; o++) {
-    for (int i = 0; i < 2; i++) {
-      __m256i bytes = _mm256_loadu_si256((const __m256i *)(w + o * 64) + i);
-      __m256i low = _mm256_and_si256(bytes, mask);
-      __m256i high = _mm256_and_si256(_mm256_srli_epi16(bytes, 4), mask);
-      for (int r = 0; r < rows; r++) {
-        const int8_t *xr = x->quants[r] + o * 8;
-        __m256i a = _mm256_maddubs_epi16(low, broadcast4(xr));
-        __m256i b = _mm256_maddubs_epi16(high, broadcast4(xr + 4));
-        sum[r][i] = _mm256_add_epi16(sum[r][i], _mm256_add_epi16(a, b));
-      }
-    }
+    __m256i a = load32(w + o * 64), b = load32(w + o * 64 + 32);
+    __m256i low[2] = {low_nibbles(a), low_nibbles(b)}, high[2] = {high_nibbles(a), high_nibbles(b)};
+    add_nibbles(low, high, x, o, rows, sum);
   }
-  for (int r = 0; r < rows; r++) {
-    for (int i = 0; i < 2; i++) {
-      __m256i wide = _mm256_madd_epi16(sum[r][i], ones);
-      __builtin_memcpy((char *)&dot[r] + 32 * i, &wide, 32);
+  store_pairs(sum, rows, dot);
+}
+
+// A group of weights unpacked: per 64 bytes the even bytes or low nibbles, then the others.
+typedef struct {
+  _Alignas(64) __m256i part[32];
+} prepared_group;
+
+INLINE void prepare(const uint8_t *w, const int format, prepared_group *to) {
+  for (int i = 0; i < (format == INT8 ? 8 : 4); i++)
+    for (int j = 0; j < 2; j++) {
+      __m256i v = load32(w + i * 64 + j * 32);
+      to->part[i * 4 + j] = format == INT8 ? even_bytes(v) : low_nibbles(v);
+      to->part[i * 4 + 2 + j] = format == INT8 ? odd_bytes(v) : high_nibbles(v);
     }
+}
+
+INLINE void dots_prepared(const prepared_group *w, const int format, const row_group *x,
+                          i32x16 *dot) {
+  __m256i sum[KERNEL_ROWS][2];
+  // The zero point of int4 goes in at the start, half of it in each of two 16-bit sums; with it
+  // every intermediate stays below 16 * 15 * 127 = 30,480.
+  clear(sum, KERNEL_ROWS);
+  if (format == INT4)
+    for (int r = 0; r < KERNEL_ROWS; r++)
+      sum[r][0] = sum[r][1] = _mm256_set1_epi16((int16_t)(-4 * x->sums[r]));
+  for (int i = 0; i < (format == INT8 ? 8 : 4); i++) {
+    const __m256i *part = w->part + i * 4;
+    if (format == INT8) add_wide(part, part + 2, x, i, KERNEL_ROWS, sum);
+    else add_nibbles(part, part + 2, x, i, KERNEL_ROWS, sum);
   }
+  if (format == INT8) store_dots(sum, KERNEL_ROWS, dot);
+  else store_pairs(sum, KERNEL_ROWS, dot);
 }
 
 #define SET(name) avx2_##name

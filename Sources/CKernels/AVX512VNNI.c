@@ -17,6 +17,8 @@
 
 #define KERNEL_HALVES
 #define KERNEL_ROWS 8
+#define KERNEL_WIDENS 0
+#define KERNEL_PREPARES 0
 #define KERNEL_INT8_TAKES_SUMS 1
 #include "Rows.h"
 
@@ -52,7 +54,7 @@ INLINE void dots_int8(const uint8_t *w, int quads, const row_group *x, const int
   for (int q = 0; q < quads; q++) {
     u8x64 biased = load64(w + q * 64) ^ (uint8_t)0x80;
     for (int r = 0; r < rows; r++)
-      dot[r] = dot_bytes(dot[r], biased, broadcast4(x->quants[r] + q * 4));
+      dot[r] = dot_bytes(dot[r], biased, broadcast4(quants_of(x, r) + q * 4));
   }
 }
 
@@ -63,7 +65,7 @@ INLINE void dots_int4(const uint8_t *w, int octets, const row_group *x, const in
     u8x64 bytes = load64(w + o * 64);
     u8x64 low = bytes & (uint8_t)15, high = bytes >> (uint8_t)4;
     for (int r = 0; r < rows; r++) {
-      const int8_t *xr = x->quants[r] + o * 8;
+      const int8_t *xr = quants_of(x, r) + o * 8;
       dot[r] = dot_bytes(dot_bytes(dot[r], low, broadcast4(xr)), high, broadcast4(xr + 4));
     }
   }

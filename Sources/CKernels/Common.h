@@ -68,8 +68,19 @@ INLINE f32x16 hadamard16(f32x16 v, size_t block) {
   return v;
 }
 
+INLINE float hadamard_normalization(size_t block) {
+  switch (block) {
+    case 1: return 1.0f;
+    case 2: return 0.70710678f;
+    case 4: return 0.5f;
+    case 8: return 0.35355339f;
+    case 16: return 0.25f;
+    default: return 0.17677670f;
+  }
+}
+
 void SET(hadamard)(float *x, size_t count, size_t block) {
-  float normalization = 1.0f / __builtin_elementwise_sqrt((float)block);
+  float normalization = hadamard_normalization(block);
   if (block < 32) {
     // Blocks divide sixteen, so what is left over at the end is whole blocks too.
     for (size_t i = 0; i < count; i += 16) {
@@ -102,7 +113,10 @@ int SET(quantize)(const float *x, size_t count, int8_t *quants, float *scales, i
   for (size_t i = 0, g = 0; i < count; i += 32, g++) {
     f32x16 a = load_some(x + i, count - i), b = 0.0f;
     if (count - i > 16) b = load_some(x + i + 16, count - i - 16);
-    if (!quantize_group(a, b, quants + i, scales + g, sums + g)) return 0;
+    i32x16 qa, qb;
+    if (!round_group(a, b, &qa, &qb, scales + g)) return 0;
+    sums[g] = __builtin_reduce_add(qa + qb);
+    store_quants(qa, qb, quants + i);
   }
   return 1;
 }
@@ -113,6 +127,10 @@ uint16_t SET(quantize_int8)(const float *x, int8_t *quants) {
 
 __attribute__((noinline)) uint16_t SET(quantize_int4)(const float *x, int8_t *quants) {
   return group_int4(load16(x), load16(x + 16), quants);
+}
+
+uint16_t SET(quantize_int4_asymmetric)(const float *x, int8_t *quants, uint16_t *minimum) {
+  return group_int4_asymmetric(load16(x), load16(x + 16), quants, minimum);
 }
 
 INLINE float float_of_half(const uint8_t *p) {
@@ -135,7 +153,8 @@ INLINE void dequantize_row(const uint8_t *tile, size_t groups, size_t row, float
         continue;
       }
       int nibble = quants[k / 8 * 64 + k % 4] >> (k & 4) & 15;
-      y[g * 32 + k] = format == INT4 ? (float)(nibble - 8) * scale : (float)nibble * scale + minimum;
+      if (format == INT4) y[g * 32 + k] = (float)(nibble - 8) * scale;
+      else y[g * 32 + k] = (float)nibble * scale + minimum;
     }
   }
 }
@@ -201,7 +220,8 @@ INLINE void append_value(uint8_t *block, size_t dimensions, size_t slot, const f
       uint8_t *to = block + (start + k) / 16 * tile_bytes + k % 16 * 4 + slot % 4;
       to += format == INT8 ? slot / 4 * 64 : slot / 8 * 64;
       if (format == INT8) *to = (uint8_t)quants[k];
-      else *to = high ? (uint8_t)((*to & 0x0F) | quants[k] << 4) : (uint8_t)((*to & 0xF0) | quants[k]);
+      else if (high) *to = (uint8_t)((*to & 0x0F) | quants[k] << 4);
+      else *to = (uint8_t)((*to & 0xF0) | quants[k]);
     }
   }
 }
@@ -213,30 +233,31 @@ void SET(append_value_int4)(uint8_t *block, size_t dimensions, size_t slot, cons
   append_value(block, dimensions, slot, x, INT4);
 }
 
-INLINE i32x16 visible16(const kernel_softmax *s, size_t query, size_t slot) {
+INLINE i32x16 visible16(const kernel_softmax *s, u32x16 at, size_t slot) {
   const i32x16 lane = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
   size_t left = s->slot_count - slot;
   u32x16 positions = 0;
   if (left >= 16) __builtin_memcpy(&positions, s->slot_positions + slot, 64);
   else
     for (size_t i = 0; i < left; i++) positions[i] = s->slot_positions[slot + i];
-  u32x16 at = s->query_positions[query], slots = (u32x16)lane + (uint32_t)slot;
-  return (positions <= at) & (slots < (uint32_t)s->slot_count) &
-         ((slots < (uint32_t)s->sink_slots) | (at - positions < s->window));
+  i32x16 within = at - positions < s->window;
+  if (slot < s->sink_slots) within |= lane < (int32_t)smaller_size(s->sink_slots - slot, 16);
+  if (left < 16) within &= lane < (int32_t)left;
+  return (positions <= at) & within;
 }
 
 void SET(softmax)(const kernel_softmax *s) {
   const f32x16 hidden = -__builtin_inff();
   for (size_t query = 0; query < s->queries; query++) {
     float *p = s->scores + query * s->score_stride;
+    const u32x16 at = s->query_positions[query];
     f32x16 largest = hidden, sum = 0.0f;
     for (size_t slot = 0; slot < s->slot_count; slot += 16) {
-      f32x16 score = visible16(s, query, slot) ? load16(p + slot) : hidden;
+      f32x16 score = visible16(s, at, slot) ? load16(p + slot) : hidden;
       store16(p + slot, score);
       largest = larger(score, largest);
     }
-    float top = largest[0];
-    for (int i = 1; i < 16; i++) top = largest[i] > top ? largest[i] : top;
+    float top = fold_largest(largest);
     // Where nothing is visible every element becomes 0.
     if (top == hidden[0]) top = 0.0f;
     for (size_t slot = 0; slot < s->slot_count; slot += 16) {

@@ -43,6 +43,21 @@ INLINE f32x16 exp16_of_negative(f32x16 x) {
 
 INLINE f32x16 silu16(f32x16 x) { return x / (1.0f + exp16(-x)); }
 
+INLINE float fold_largest(f32x16 v) {
+  float m = v[0];
+  for (int i = 1; i < 16; i++) m = v[i] > m ? v[i] : m;
+  return m;
+}
+
+typedef int32_t i32x4 __attribute__((ext_vector_type(4)));
+typedef int32_t i32x8 __attribute__((ext_vector_type(8)));
+
+INLINE i32x4 largest_of_four(f32x16 a, f32x16 b) {
+  i32x16 m = __builtin_elementwise_max((i32x16)magnitude(a), (i32x16)magnitude(b));
+  i32x8 half = __builtin_elementwise_max(m.lo, m.hi);
+  return __builtin_elementwise_max(half.lo, half.hi);
+}
+
 INLINE float largest_magnitude(f32x16 a, f32x16 b) {
   i32x16 m = __builtin_elementwise_max((i32x16)magnitude(a), (i32x16)magnitude(b));
   int32_t bits = __builtin_reduce_max(m);
@@ -58,17 +73,37 @@ INLINE void store_quants(i32x16 a, i32x16 b, int8_t *quants) {
 }
 
 // One group of 32 to int8: scale = largest / 127, q = nearest(x * (127 / largest)).
-// A group below 2^-100 is zero. Returns 0 where x is not finite; sum may be NULL.
-INLINE int quantize_group(f32x16 a, f32x16 b, int8_t *quants, float *scale, int32_t *sum) {
+// A group below 2^-100 is zero. Returns 0 where x is not finite.
+INLINE int round_group(f32x16 a, f32x16 b, i32x16 *qa, i32x16 *qb, float *scale) {
   float largest = largest_magnitude(a, b);
   if (!(largest <= 3.4028235e38f)) return 0;
   int is_zero = largest < 0x1p-100f;
   float inverse = is_zero ? 0.0f : 127.0f / largest;
   *scale = is_zero ? 0.0f : largest / 127.0f;
-  i32x16 qa = nearest(a * inverse), qb = nearest(b * inverse);
-  if (sum) *sum = __builtin_reduce_add(qa + qb);
-  store_quants(qa, qb, quants);
+  *qa = nearest(a * inverse);
+  *qb = nearest(b * inverse);
   return 1;
+}
+
+// round_group for the finite groups of four rows at once, with the same bits.
+INLINE void round_four(const f32x16 *a, const f32x16 *b, i32x16 *qa, i32x16 *qb, float *scales) {
+  i32x4 m[4];
+  for (int r = 0; r < 4; r++) m[r] = largest_of_four(a[r], b[r]);
+  i32x4 first = __builtin_elementwise_max(__builtin_shufflevector(m[0], m[1], 0, 4, 1, 5),
+                                          __builtin_shufflevector(m[0], m[1], 2, 6, 3, 7));
+  i32x4 second = __builtin_elementwise_max(__builtin_shufflevector(m[2], m[3], 0, 4, 1, 5),
+                                           __builtin_shufflevector(m[2], m[3], 2, 6, 3, 7));
+  f32x4 largest = (f32x4)__builtin_elementwise_max(
+      __builtin_shufflevector(first, second, 0, 1, 4, 5),
+      __builtin_shufflevector(first, second, 2, 3, 6, 7));
+  i32x4 is_zero = largest < 0x1p-100f;
+  f32x4 inverse = is_zero ? (f32x4)0.0f : 127.0f / largest;
+  f32x4 scale = is_zero ? (f32x4)0.0f : largest / 127.0f;
+  __builtin_memcpy(scales, &scale, 16);
+  for (int r = 0; r < 4; r++) {
+    qa[r] = nearest(a[r] * inverse[r]);
+    qb[r] = nearest(b[r] * inverse[r]);
+  }
 }
 
 // QuantizedGroup.int8: returns the half-precision scale.
@@ -117,6 +152,55 @@ INLINE uint16_t group_int4(f32x16 a, f32x16 b, int8_t *quants) {
   }
   int4_error(a, b, best_scale, best_inverse, &qa, &qb);
   store_quants(nearest(qa) + 8, nearest(qb) + 8, quants);
+  return best;
+}
+
+INLINE float asymmetric_error(f32x16 a, f32x16 b, f32x16 qa, f32x16 qb, float scale,
+                              float minimum) {
+  f32x16 da = (qa * scale + minimum) - a, db = (qb * scale + minimum) - b;
+  return fold(da * da + db * db);
+}
+
+// QuantizedGroup.int4Asymmetric: 13 spreads, each refined twice by least squares.
+INLINE uint16_t group_int4_asymmetric(f32x16 a, f32x16 b, int8_t *quants, uint16_t *minimum) {
+  float low = -fold_largest(larger(-a, -b)), high = fold_largest(larger(a, b));
+  float range = high - low;
+  i32x16 half = float_to_half((f32x16)(low + range * 0.5f));
+  *minimum = (uint16_t)half[0];
+  uint16_t best = 0;
+  f32x16 best_a = 0.0f, best_b = 0.0f;
+  float best_error = asymmetric_error(a, b, best_a, best_b, 0.0f, halves_to_float(half)[0]);
+  const f32x16 from_low_a = a - low, from_low_b = b - low;
+  const float total = fold(from_low_a + from_low_b);
+  for (int candidate = 0; candidate < 13 && range > 0.0f; candidate++) {
+    float steps = candidate < 8 ? (float)(candidate + 8) : 15.5f + (float)(candidate - 8) * 0.75f;
+    float scale = range / steps;
+    float offset = steps > 15.0f ? (range - scale * 15.0f) * 0.5f : 0.0f;
+    for (int pass = 0; pass < 3; pass++) {
+      f32x16 both = {scale, low + offset};
+      i32x16 halves = float_to_half(both);
+      f32x16 rounded = halves_to_float(halves);
+      if (rounded[0] == 0.0f) break;
+      float inverse = 1.0f / rounded[0];
+      f32x16 qa = nearest_float(clamped((a - rounded[1]) * inverse, 0.0f, 15.0f));
+      f32x16 qb = nearest_float(clamped((b - rounded[1]) * inverse, 0.0f, 15.0f));
+      float error = asymmetric_error(a, b, qa, qb, rounded[0], rounded[1]);
+      if (error < best_error) {
+        best_error = error;
+        best = (uint16_t)halves[0];
+        *minimum = (uint16_t)halves[1];
+        best_a = qa;
+        best_b = qb;
+      }
+      float sum = fold(qa + qb), squares = fold(qa * qa + qb * qb);
+      float products = fold(qa * from_low_a + qb * from_low_b);
+      float determinant = 32.0f * squares - sum * sum;
+      if (!(determinant > 0.0f)) break;
+      scale = (32.0f * products - sum * total) / determinant;
+      offset = (total - scale * sum) / 32.0f;
+    }
+  }
+  store_quants(nearest(best_a), nearest(best_b), quants);
   return best;
 }
 

@@ -6,8 +6,18 @@
 #include "Neon.h"
 
 #define KERNEL_ROWS 2
+#define KERNEL_WIDENS 0
+#define KERNEL_PREPARES 0
 #define KERNEL_INT8_TAKES_SUMS 0
 #include "Rows.h"
+
+// Keeps both halves of a broadcast, so that smull2 and smlal2 are used instead of moving the upper
+// halves of the weights down first.
+INLINE int8x16_t broadcast_both(const int8_t *x) {
+  int8x16_t v = broadcast4(x);
+  __asm__("" : "+w"(v));
+  return v;
+}
 
 // Two products of quants fit 16 bits (2 * 127 * 127 = 32,258): smull + smlal, then sadalp.
 INLINE void dots_int8(const uint8_t *w, int quads, const row_group *x, const int rows,
@@ -18,8 +28,8 @@ INLINE void dots_int8(const uint8_t *w, int quads, const row_group *x, const int
   for (int q = 0; q < quads; q += 2, w += 128) {
     const int paired = q + 1 < quads;
     for (int r = 0; r < rows; r++) {
-      const int8_t *xr = x->quants[r] + q * 4;
-      int8x16_t x0 = broadcast4(xr), x1 = paired ? broadcast4(xr + 4) : vdupq_n_s8(0);
+      const int8_t *xr = quants_of(x, r) + q * 4;
+      int8x16_t x0 = broadcast_both(xr), x1 = paired ? broadcast_both(xr + 4) : x0;
       for (int i = 0; i < 4; i++) {
         int8x16_t w0 = load_quants(w + i * 16);
         int16x8_t low = vmull_s8(vget_low_s8(w0), vget_low_s8(x0));
@@ -52,8 +62,8 @@ INLINE void dots_int4(const uint8_t *w, int octets, const row_group *x, const in
       int8x16_t low = vandq_s8(bytes, mask);
       int8x16_t high = vreinterpretq_s8_u8(vshrq_n_u8(vreinterpretq_u8_s8(bytes), 4));
       for (int r = 0; r < rows; r++) {
-        const int8_t *xr = x->quants[r] + o * 8;
-        int8x16_t x0 = broadcast4(xr), x1 = broadcast4(xr + 4);
+        const int8_t *xr = quants_of(x, r) + o * 8;
+        int8x16_t x0 = broadcast_both(xr), x1 = broadcast_both(xr + 4);
         int16x8_t *s = sum[r] + 2 * i;
         s[0] = vmlal_s8(s[0], vget_low_s8(low), vget_low_s8(x0));
         s[1] = vmlal_high_s8(s[1], low, x0);

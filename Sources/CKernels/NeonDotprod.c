@@ -10,6 +10,8 @@
 #include "Neon.h"
 
 #define KERNEL_ROWS 4
+#define KERNEL_WIDENS 0
+#define KERNEL_PREPARES 0
 #define KERNEL_INT8_TAKES_SUMS 0
 #include "Rows.h"
 
@@ -20,7 +22,7 @@ INLINE void dots_int8(const uint8_t *w, int quads, const row_group *x, const int
     for (int i = 0; i < 4; i++) sum[r][i] = vdupq_n_s32(0);
   for (int q = 0; q < quads; q++)
     for (int r = 0; r < rows; r++) {
-      int8x16_t xv = broadcast4(x->quants[r] + q * 4);
+      int8x16_t xv = broadcast4(quants_of(x, r) + q * 4);
       for (int i = 0; i < 4; i++)
         sum[r][i] = vdotq_s32(sum[r][i], load_quants(w + q * 64 + i * 16), xv);
     }
@@ -42,7 +44,7 @@ INLINE void dots_int4(const uint8_t *w, int octets, const row_group *x, const in
       high[i] = vreinterpretq_s8_u8(vshrq_n_u8(vreinterpretq_u8_s8(bytes), 4));
     }
     for (int r = 0; r < rows; r++) {
-      const int8_t *xr = x->quants[r] + o * 8;
+      const int8_t *xr = quants_of(x, r) + o * 8;
       int8x16_t x0 = broadcast4(xr), x1 = broadcast4(xr + 4);
       for (int i = 0; i < 4; i++) {
         sum[r][i] = vdotq_s32(sum[r][i], low[i], x0);

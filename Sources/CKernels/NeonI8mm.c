@@ -5,11 +5,14 @@
 #define KERNEL_HALVES
 #include <arm_neon.h>
 
-#pragma clang attribute push(__attribute__((target("arch=armv8.2-a+dotprod+i8mm"))), apply_to = function)
+#pragma clang attribute push(                                                                   \
+    __attribute__((target("arch=armv8.2-a+dotprod+i8mm"))), apply_to = function)
 
 #include "Neon.h"
 
 #define KERNEL_ROWS 4
+#define KERNEL_WIDENS 0
+#define KERNEL_PREPARES 0
 #define KERNEL_INT8_TAKES_SUMS 0
 #include "Rows.h"
 
@@ -32,7 +35,7 @@ INLINE row_pairs pair_blocks(const int8x16_t *first, const int8x16_t *second) {
 INLINE void multiply(row_pairs w, const row_group *x, int k, const int rows,
                      int32x4_t (*sum)[8]) {
   for (int r = 0; r < rows; r += 2) {
-    int8x16_t xv = vcombine_s8(vld1_s8(x->quants[r] + k), vld1_s8(x->quants[r + 1] + k));
+    int8x16_t xv = vcombine_s8(vld1_s8(quants_of(x, r) + k), vld1_s8(quants_of(x, r + 1) + k));
     for (int i = 0; i < 8; i++) sum[r / 2][i] = vmmlaq_s32(sum[r / 2][i], w.part[i], xv);
   }
 }
@@ -58,7 +61,7 @@ INLINE void dots_int8_single(const uint8_t *w, int quads, const int8_t *x, i32x1
 INLINE void dots_int8(const uint8_t *w, int quads, const row_group *x, const int rows,
                       i32x16 *dot) {
   if (rows == 1) {
-    dots_int8_single(w, quads, x->quants[0], dot);
+    dots_int8_single(w, quads, quants_of(x, 0), dot);
     return;
   }
   int32x4_t sum[KERNEL_ROWS / 2][8];
@@ -93,8 +96,8 @@ INLINE void dots_int4(const uint8_t *w, int octets, const row_group *x, const in
     for (int o = 0; o < octets; o++) {
       split_nibbles(w + o * 64, low, high);
       for (int i = 0; i < 4; i++) {
-        sum[i] = vdotq_s32(sum[i], low[i], broadcast4(x->quants[0] + o * 8));
-        sum[i] = vdotq_s32(sum[i], high[i], broadcast4(x->quants[0] + o * 8 + 4));
+        sum[i] = vdotq_s32(sum[i], low[i], broadcast4(quants_of(x, 0) + o * 8));
+        sum[i] = vdotq_s32(sum[i], high[i], broadcast4(quants_of(x, 0) + o * 8 + 4));
       }
     }
     for (int i = 0; i < 4; i++) set_part(dot, i, sum[i]);

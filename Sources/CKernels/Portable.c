@@ -2,13 +2,15 @@
 // Plain C: runs everywhere, slow where fmaf is a library call.
 
 #define KERNEL_ROWS 2
+#define KERNEL_WIDENS 0
+#define KERNEL_PREPARES 0
 #define KERNEL_INT8_TAKES_SUMS 0
 #include "Rows.h"
 
 INLINE void dots_int8(const uint8_t *w, int quads, const row_group *x, const int rows,
                       i32x16 *dot) {
   for (int r = 0; r < rows; r++) {
-    const int8_t *xr = x->quants[r];
+    const int8_t *xr = quants_of(x, r);
     int32_t sum[16] = {0};
     for (int k = 0; k < 4 * quads; k++)
       for (int lane = 0; lane < 16; lane++)
@@ -20,7 +22,7 @@ INLINE void dots_int8(const uint8_t *w, int quads, const row_group *x, const int
 INLINE void dots_int4(const uint8_t *w, int octets, const row_group *x, const int rows,
                       i32x16 *dot) {
   for (int r = 0; r < rows; r++) {
-    const int8_t *xr = x->quants[r];
+    const int8_t *xr = quants_of(x, r);
     int32_t sum[16] = {0};
     for (int k = 0; k < 8 * octets; k++)
       for (int lane = 0; lane < 16; lane++)
@@ -31,7 +33,16 @@ INLINE void dots_int4(const uint8_t *w, int octets, const row_group *x, const in
 
 #define SET(name) portable_##name
 #include "Common.h"
+
+// Every ARM64 processor has Neon, so there these products only serve comparisons: keep them small.
+#if defined(__aarch64__)
+#pragma clang attribute push(__attribute__((minsize)), apply_to = function)
+#endif
 #include "Products.h"
+#if defined(__aarch64__)
+#pragma clang attribute pop
+#endif
+
 #include "Table.h"
 
 KERNEL_TABLE(kernel_table_portable, portable);

@@ -1,10 +1,13 @@
-// Matrix products over tiles, for weights and attention, built on two primitives that each
-// instruction set defines before it includes this file:
+// Matrix products over tiles, for weights and attention, built on what each instruction set defines
+// before it includes this file:
 //
 //   dots_int8(w, quads, x, rows, dot)
-//     dot[row][lane] = sum over k < 4 * quads of w[k / 4][lane][k % 4] * x->quants[row][k]
+//     dot[row][lane] = sum over k < 4 * quads of w[k / 4][lane][k % 4] * quants[row][k]
 //   dots_int4(w, octets, x, rows, dot)
-//     dot[row][lane] = sum over k < 8 * octets of nibble(w, lane, k) * x->quants[row][k]
+//     dot[row][lane] = sum over k < 8 * octets of nibble(w, lane, k) * quants[row][k]
+//   KERNEL_WIDENS 1: with several rows dots_int8 takes int16 in the order of store_wide
+//   KERNEL_PREPARES 1: prepare and dots_prepared keep a group of weights unpacked for many rows
+//   KERNEL_INT8_TAKES_SUMS 1: dots_int8 needs the sums of quants
 //
 // `rows`, a constant after inlining, is 1 or KERNEL_ROWS, the rows the set likes to take at once.
 // Fewer rows than that repeat the last one, and nobody reads what comes of it.
@@ -13,6 +16,15 @@
 
 #include "Layout.h"
 #include "Math.h"
+
+#if !KERNEL_WIDENS
+INLINE void widen(const int8_t *quants, int16_t *wide) { (void)quants, (void)wide; }
+INLINE void store_wide(i32x16 a, i32x16 b, int16_t *wide) { (void)a, (void)b, (void)wide; }
+#endif
+
+INLINE int takes_wide(const int format, const int rows) {
+  return KERNEL_WIDENS && format == INT8 && rows > 1;
+}
 
 INLINE void dots(const uint8_t *w, const int format, const int length, const row_group *x,
                  const int rows, i32x16 *dot) {
@@ -25,26 +37,28 @@ INLINE void dots(const uint8_t *w, const int format, const int length, const row
     for (int r = 0; r < rows; r++) dot[r] -= x->sums[r] * 8;
 }
 
-// One group of up to 32 k: adds to the accumulators.
-INLINE void accumulate(const uint8_t *quants, const uint8_t *scales, const uint8_t *minimums,
-                       const int format, const int length, const kernel_rows *x,
-                       const size_t *index, size_t group, const int rows, f32x16 *acc) {
-  i32x16 dot[KERNEL_ROWS];
-  row_group group_rows;
-  float x_scales[KERNEL_ROWS];
+// Points at one group of the rows index[0], index[1] ...; wide quants go into `wide`.
+INLINE void gather(const kernel_rows *x, const size_t *index, size_t group, const int format,
+                   const int rows, int16_t (*wide)[32], row_group *out) {
   for (int r = 0; r < rows; r++) {
     size_t at = index[r] * x->group_stride + group;
-    group_rows.quants[r] = x->quants + index[r] * x->quant_stride + group * 32;
-    group_rows.sums[r] = x->sums[at];
-    x_scales[r] = x->scales[at];
+    const int8_t *quants = x->quants + index[r] * x->quant_stride + group * 32;
+    out->quants[r] = quants;
+    out->sums[r] = x->sums[at];
+    out->scales[r] = x->scales[at];
+    if (!takes_wide(format, rows)) continue;
+    widen(quants, wide[r]);
+    out->quants[r] = wide[r];
   }
-  dots(quants, format, length, &group_rows, rows, dot);
-  f32x16 scale = load_halves(scales);
-  for (int r = 0; r < rows; r++) acc[r] = fused(to_float(dot[r]), scale * x_scales[r], acc[r]);
+}
+
+// Adds one group to the accumulators, from its integer products.
+INLINE void accumulate(const i32x16 *dot, f32x16 scale, f32x16 minimum, const row_group *x,
+                       const int format, const int rows, f32x16 *acc) {
+  for (int r = 0; r < rows; r++) acc[r] = fused(to_float(dot[r]), scale * x->scales[r], acc[r]);
   if (format != INT4_ASYMMETRIC) return;
-  f32x16 minimum = load_halves(minimums);
   for (int r = 0; r < rows; r++)
-    acc[r] = fused((f32x16)(float)group_rows.sums[r], minimum * x_scales[r], acc[r]);
+    acc[r] = fused((f32x16)(float)x->sums[r], minimum * x->scales[r], acc[r]);
 }
 
 // The rows first, first + 1 ... of `rows`, of which `count` exist.
@@ -52,50 +66,116 @@ INLINE void row_indices(size_t first, size_t count, const int rows, size_t *inde
   for (int r = 0; r < rows; r++) index[r] = smaller_size(first + (size_t)r, count - 1);
 }
 
-INLINE void matmul_rows(const kernel_matmul *m, const uint8_t *tile, size_t lane, size_t token,
-                        const int format, const int rows) {
-  const size_t group_bytes = group_quant_bytes(format);
+// One token: the weights pass through registers once.
+INLINE void matmul_token(const kernel_matmul *m, const uint8_t *tile, float *output,
+                         const int format) {
+  const size_t group_bytes = group_quant_bytes(format), index = 0;
   const uint8_t *scales = tile + m->groups * group_bytes;
-  const uint8_t *minimums = scales + m->groups * 32;
-  size_t index[KERNEL_ROWS];
-  row_indices(token, m->tokens.rows, rows, index);
-  f32x16 acc[KERNEL_ROWS];
-  for (int r = 0; r < rows; r++) acc[r] = 0.0f;
-  for (size_t g = 0; g < m->groups; g++)
-    accumulate(tile + g * group_bytes, scales + g * 32, minimums + g * 32, format, 32, &m->tokens,
-               index, g, rows, acc);
-  for (int r = 0; r < rows; r++) store16(m->output + index[r] * m->output_stride + lane, acc[r]);
+  f32x16 acc = 0.0f;
+  for (size_t g = 0; g < m->groups; g++) {
+    i32x16 dot;
+    row_group x;
+    gather(&m->tokens, &index, g, format, 1, NULL, &x);
+    dots(tile + g * group_bytes, format, 32, &x, 1, &dot);
+    f32x16 minimum = 0.0f;
+    if (format == INT4_ASYMMETRIC) minimum = load_halves(scales + (m->groups + g) * 32);
+    accumulate(&dot, load_halves(scales + g * 32), minimum, &x, format, 1, &acc);
+  }
+  store16(output, acc);
 }
 
-INLINE void matmul(const kernel_matmul *m, const int format) {
-  for (size_t t = 0; t < m->tile_count; t++) {
-    const uint8_t *tile = m->tiles + t * m->tile_bytes;
-    size_t token = 0;
-    for (; token + 1 < m->tokens.rows; token += KERNEL_ROWS)
-      matmul_rows(m, tile, t * 16, token, format, KERNEL_ROWS);
-    if (token < m->tokens.rows) matmul_rows(m, tile, t * 16, token, format, 1);
+// A block of tiles and tokens whose accumulators and unpacked groups stay in the first cache.
+enum { BLOCK_TILES = 4, BLOCK_SETS = 32 / KERNEL_ROWS };
+
+typedef struct {
+  _Alignas(64) float acc[BLOCK_TILES][BLOCK_SETS][KERNEL_ROWS][16];
+  _Alignas(64) int16_t wide[BLOCK_SETS][KERNEL_ROWS][32];
+  _Alignas(64) row_group rows[BLOCK_SETS];
+} block_state;
+
+INLINE void block_group(const kernel_matmul *m, const uint8_t *tile, size_t group, size_t sets,
+                        float (*sums)[KERNEL_ROWS][16], const row_group *rows, const int format) {
+  const uint8_t *quants = tile + group * group_quant_bytes(format);
+  const uint8_t *scales = tile + m->groups * group_quant_bytes(format) + group * 32;
+  f32x16 scale = load_halves(scales), minimum = 0.0f;
+  if (format == INT4_ASYMMETRIC) minimum = load_halves(scales + m->groups * 32);
+#if KERNEL_PREPARES
+  prepared_group prepared;
+  prepare(quants, format, &prepared);
+#endif
+  for (size_t s = 0; s < sets; s++) {
+    i32x16 dot[KERNEL_ROWS];
+    f32x16 acc[KERNEL_ROWS];
+#if KERNEL_PREPARES
+    dots_prepared(&prepared, format, &rows[s], dot);
+#else
+    dots(quants, format, 32, &rows[s], KERNEL_ROWS, dot);
+#endif
+    for (int r = 0; r < KERNEL_ROWS; r++) acc[r] = load16(sums[s][r]);
+    accumulate(dot, scale, minimum, &rows[s], format, KERNEL_ROWS, acc);
+    for (int r = 0; r < KERNEL_ROWS; r++) store16(sums[s][r], acc[r]);
   }
 }
 
+INLINE void matmul_block(const kernel_matmul *m, size_t tile, size_t tiles, size_t token,
+                         size_t tokens, const int format) {
+  block_state state;
+  const size_t sets = (tokens + KERNEL_ROWS - 1) / KERNEL_ROWS;
+  for (size_t n = 0; n < tiles; n++) __builtin_memset(state.acc[n], 0, sets * sizeof *state.acc[n]);
+  for (size_t g = 0; g < m->groups; g++) {
+    for (size_t s = 0; s < sets; s++) {
+      size_t index[KERNEL_ROWS];
+      row_indices(token + s * KERNEL_ROWS, token + tokens, KERNEL_ROWS, index);
+      gather(&m->tokens, index, g, format, KERNEL_ROWS, state.wide[s], &state.rows[s]);
+    }
+    for (size_t n = 0; n < tiles; n++)
+      block_group(m, m->tiles + (tile + n) * m->tile_bytes, g, sets, state.acc[n], state.rows,
+                  format);
+  }
+  for (size_t n = 0; n < tiles; n++)
+    for (size_t t = 0; t < tokens; t++) {
+      float *to = m->output + (token + t) * m->output_stride + (tile + n) * 16;
+      store16(to, load16(state.acc[n][t / KERNEL_ROWS][t % KERNEL_ROWS]));
+    }
+}
+
+INLINE void matmul(const kernel_matmul *m, const int format) {
+  const size_t block = BLOCK_SETS * KERNEL_ROWS;
+  if (m->tokens.rows == 1) {
+    for (size_t t = 0; t < m->tile_count; t++)
+      matmul_token(m, m->tiles + t * m->tile_bytes, m->output + t * 16, format);
+    return;
+  }
+  for (size_t tile = 0; tile < m->tile_count; tile += BLOCK_TILES)
+    for (size_t token = 0; token < m->tokens.rows; token += block)
+      matmul_block(m, tile, smaller_size(BLOCK_TILES, m->tile_count - tile), token,
+                   smaller_size(block, m->tokens.rows - token), format);
+}
+
+static void matmul_int8(const kernel_matmul *m) { matmul(m, INT8); }
+static void matmul_int4(const kernel_matmul *m) { matmul(m, INT4); }
+static void matmul_int4_asymmetric(const kernel_matmul *m) { matmul(m, INT4_ASYMMETRIC); }
+
 // Scores of one key tile; lanes [begin, end) are stored.
-INLINE void score_rows(const kernel_scores *s, const uint8_t *tile, size_t slot, size_t begin,
-                       size_t end, size_t query, const int format, const int rows) {
-  const size_t group_bytes = group_quant_bytes(format);
+INLINE void score_tile(const kernel_scores *s, const uint8_t *tile, size_t slot, size_t begin,
+                       size_t end, float scale, const size_t *index,
+                       const row_group *rows_of_groups, const int format, const int rows) {
   const uint8_t *scales = tile + key_quant_bytes(s->dimensions, format);
-  size_t index[KERNEL_ROWS];
-  row_indices(query, s->queries.rows, rows, index);
-  f32x16 acc[KERNEL_ROWS];
-  for (int r = 0; r < rows; r++) acc[r] = 0.0f;
   size_t full = s->dimensions / 32, rest = s->dimensions % 32, g = 0;
-  for (; g < full; g++)
-    accumulate(tile + g * group_bytes, scales + g * 32, scales, format, 32, &s->queries, index, g,
-               rows, acc);
-  if (rest > 0)
-    accumulate(tile + g * group_bytes, scales + g * 32, scales, format, (int)rest, &s->queries,
-               index, g, rows, acc);
+  f32x16 acc[KERNEL_ROWS];
+  i32x16 dot[KERNEL_ROWS];
+  for (int r = 0; r < rows; r++) acc[r] = 0.0f;
+  for (; g < full; g++) {
+    dots(tile + g * group_quant_bytes(format), format, 32, &rows_of_groups[g], rows, dot);
+    accumulate(dot, load_halves(scales + g * 32), 0.0f, &rows_of_groups[g], format, rows, acc);
+  }
+  if (rest > 0) {
+    dots(tile + g * group_quant_bytes(format), format, (int)rest, &rows_of_groups[g], rows, dot);
+    accumulate(dot, load_halves(scales + g * 32), 0.0f, &rows_of_groups[g], format, rows, acc);
+  }
   for (int r = 0; r < rows; r++) {
     float *to = s->scores + index[r] * s->score_stride + slot;
-    f32x16 score = acc[r] * s->scale;
+    f32x16 score = acc[r] * scale;
     if (end - begin == 16) {
       store16(to, score);
       continue;
@@ -106,45 +186,73 @@ INLINE void score_rows(const kernel_scores *s, const uint8_t *tile, size_t slot,
   }
 }
 
-INLINE void scores(const kernel_scores *s, const int format) {
-  for (size_t slot = s->slot_begin / 16 * 16; slot < s->slot_end; slot += 16) {
-    const uint8_t *tile = s->keys + slot / 16 * s->tile_bytes;
-    size_t begin = slot < s->slot_begin ? s->slot_begin - slot : 0;
-    size_t end = smaller_size(s->slot_end - slot, 16);
-    size_t query = 0;
-    for (; query + 1 < s->queries.rows; query += KERNEL_ROWS)
-      score_rows(s, tile, slot, begin, end, query, format, KERNEL_ROWS);
-    if (query < s->queries.rows) score_rows(s, tile, slot, begin, end, query, format, 1);
+INLINE void score_rows(const kernel_scores *s, size_t slot_begin, size_t slot_end, size_t query,
+                       const int format, const int rows) {
+  row_group groups[KERNEL_HEAD_DIMENSION_MAX / 32];
+  _Alignas(64) int16_t wide[KERNEL_WIDENS ? KERNEL_HEAD_DIMENSION_MAX / 32 : 1][KERNEL_ROWS][32];
+  size_t index[KERNEL_ROWS];
+  row_indices(query, s->queries.rows, rows, index);
+  for (size_t g = 0; g * 32 < s->dimensions; g++)
+    gather(&s->queries, index, g, format, rows, wide[KERNEL_WIDENS ? g : 0], &groups[g]);
+  const float scale = 1.0f / __builtin_elementwise_sqrt((float)s->dimensions);
+  for (size_t slot = slot_begin / 16 * 16; slot < slot_end; slot += 16) {
+    size_t begin = slot < slot_begin ? slot_begin - slot : 0;
+    score_tile(s, s->keys + slot / 16 * s->tile_bytes, slot, begin,
+               smaller_size(slot_end - slot, 16), scale, index, groups, format, rows);
   }
 }
 
+INLINE void scores(const kernel_scores *s, const int format) {
+  // Runs of slots whose keys stay in cache while all queries pass.
+  const size_t run = 512;
+  for (size_t begin = s->slot_begin; begin < s->slot_end; begin = (begin / run + 1) * run) {
+    size_t end = smaller_size((begin / run + 1) * run, s->slot_end), query = 0;
+    for (; query + 1 < s->queries.rows; query += KERNEL_ROWS)
+      score_rows(s, begin, end, query, format, KERNEL_ROWS);
+    if (query < s->queries.rows) score_rows(s, begin, end, query, format, 1);
+  }
+}
+
+static void scores_int8(const kernel_scores *s) { scores(s, INT8); }
+static void scores_int4(const kernel_scores *s) { scores(s, INT4); }
+
 // Probabilities times value scales of one block of 32 slots, quantized once per 32 dimensions.
 typedef struct {
-  int8_t quants[KERNEL_HEAD_DIMENSION_MAX / 32][KERNEL_ROWS][32];
-  float scales[KERNEL_HEAD_DIMENSION_MAX / 32][KERNEL_ROWS];
-  int32_t sums[KERNEL_HEAD_DIMENSION_MAX / 32][KERNEL_ROWS];
+  _Alignas(64) row_group groups[KERNEL_HEAD_DIMENSION_MAX / 32];
+  _Alignas(64) int16_t quants[KERNEL_HEAD_DIMENSION_MAX / 32][KERNEL_ROWS][32];
 } weighted_rows;
 
 INLINE void weigh(const kernel_weighted_sum *s, const uint8_t *scales, size_t slot,
                   const size_t *index, const int format, const int rows, weighted_rows *y) {
-  const int needs_sum = format == INT4 || KERNEL_INT8_TAKES_SUMS;
-  for (int r = 0; r < rows; r++) {
-    const float *p = s->probabilities + index[r] * s->probability_stride + slot;
-    f32x16 low = load16(p), high = load16(p + 16);
-    for (size_t g = 0; g * 32 < s->dimensions; g++) {
-      f32x16 a = low * load_halves(scales + g * 64), b = high * load_halves(scales + g * 64 + 32);
-      y->sums[g][r] = 0;
-      quantize_group(a, b, y->quants[g][r], &y->scales[g][r], needs_sum ? &y->sums[g][r] : NULL);
+  const int takes_sum = format == INT4 || KERNEL_INT8_TAKES_SUMS;
+  for (size_t g = 0; g * 32 < s->dimensions; g++) {
+    row_group *group = &y->groups[g];
+    f32x16 low = load_halves(scales + g * 64), high = load_halves(scales + g * 64 + 32);
+    f32x16 a[KERNEL_ROWS], b[KERNEL_ROWS];
+    i32x16 qa[KERNEL_ROWS], qb[KERNEL_ROWS];
+    for (int r = 0; r < rows; r++) {
+      const float *p = s->probabilities + index[r] * s->probability_stride + slot;
+      a[r] = load16(p) * low;
+      b[r] = load16(p + 16) * high;
+    }
+    if (rows % 4 == 0)
+      for (int r = 0; r < rows; r += 4) round_four(a + r, b + r, qa + r, qb + r, group->scales + r);
+    else
+      for (int r = 0; r < rows; r++) round_group(a[r], b[r], qa + r, qb + r, group->scales + r);
+    for (int r = 0; r < rows; r++) {
+      group->sums[r] = takes_sum ? __builtin_reduce_add(qa[r] + qb[r]) : 0;
+      group->quants[r] = y->quants[g][r];
+      if (takes_wide(format, rows)) store_wide(qa[r], qb[r], y->quants[g][r]);
+      else store_quants(qa[r], qb[r], (int8_t *)y->quants[g][r]);
     }
   }
 }
 
 INLINE void weigh_rows(const kernel_weighted_sum *s, size_t query, const int format,
                        const int rows) {
-  const size_t tile_bytes = group_quant_bytes(format);
   size_t index[KERNEL_ROWS];
   row_indices(query, s->queries, rows, index);
-  float acc[KERNEL_ROWS][KERNEL_HEAD_DIMENSION_MAX];
+  _Alignas(64) float acc[KERNEL_ROWS][KERNEL_HEAD_DIMENSION_MAX];
   for (int r = 0; r < rows; r++) __builtin_memset(acc[r], 0, (s->dimensions + 15) / 16 * 64);
   for (size_t slot = 0; slot < s->slot_count; slot += 32) {
     const uint8_t *block = s->values + slot / 32 * s->block_bytes;
@@ -152,15 +260,10 @@ INLINE void weigh_rows(const kernel_weighted_sum *s, size_t query, const int for
     weigh(s, block + value_quant_bytes(s->dimensions, format), slot, index, format, rows, &y);
     for (size_t d = 0; d < s->dimensions; d += 16) {
       i32x16 dot[KERNEL_ROWS];
-      row_group group_rows;
-      for (int r = 0; r < rows; r++) {
-        group_rows.quants[r] = y.quants[d / 32][r];
-        group_rows.sums[r] = y.sums[d / 32][r];
-      }
-      dots(block + d / 16 * tile_bytes, format, 32, &group_rows, rows, dot);
+      const row_group *x = &y.groups[d / 32];
+      dots(block + d / 16 * group_quant_bytes(format), format, 32, x, rows, dot);
       for (int r = 0; r < rows; r++)
-        store16(acc[r] + d,
-                fused(to_float(dot[r]), (f32x16)y.scales[d / 32][r], load16(acc[r] + d)));
+        store16(acc[r] + d, fused(to_float(dot[r]), (f32x16)x->scales[r], load16(acc[r] + d)));
     }
   }
   for (int r = 0; r < rows; r++) {
@@ -176,11 +279,6 @@ INLINE void weighted_sum(const kernel_weighted_sum *s, const int format) {
   if (query < s->queries) weigh_rows(s, query, format, 1);
 }
 
-static void matmul_int8(const kernel_matmul *m) { matmul(m, INT8); }
-static void matmul_int4(const kernel_matmul *m) { matmul(m, INT4); }
-static void matmul_int4_asymmetric(const kernel_matmul *m) { matmul(m, INT4_ASYMMETRIC); }
-static void scores_int8(const kernel_scores *s) { scores(s, INT8); }
-static void scores_int4(const kernel_scores *s) { scores(s, INT4); }
 static void weighted_sum_int8(const kernel_weighted_sum *s) { weighted_sum(s, INT8); }
 static void weighted_sum_int4(const kernel_weighted_sum *s) { weighted_sum(s, INT4); }
 

@@ -15,6 +15,7 @@
   int set##_quantize(const float *, size_t, int8_t *, float *, int32_t *);                      \
   uint16_t set##_quantize_int8(const float *, int8_t *);                                        \
   uint16_t set##_quantize_int4(const float *, int8_t *);                                        \
+  uint16_t set##_quantize_int4_asymmetric(const float *, int8_t *, uint16_t *);                 \
   void set##_row_int8(const uint8_t *, size_t, size_t, float *);                                \
   void set##_row_int4(const uint8_t *, size_t, size_t, float *);                                \
   void set##_row_int4_asymmetric(const uint8_t *, size_t, size_t, float *);                     \
@@ -29,9 +30,10 @@
       set##_exponential,      set##_swiglu,          set##_add,                                 \
       set##_is_finite,        set##_rope,            set##_hadamard,                            \
       set##_rms_norm,         set##_quantize,        set##_quantize_int8,                       \
-      set##_quantize_int4,    matmul_int8,           matmul_int4,                               \
-      matmul_int4_asymmetric, set##_row_int8,        set##_row_int4,                            \
-      set##_row_int4_asymmetric, set##_append_key_int8, set##_append_key_int4,                  \
+      set##_quantize_int4,    set##_quantize_int4_asymmetric,                                   \
+      matmul_int8,            matmul_int4,           matmul_int4_asymmetric,                    \
+      set##_row_int8,         set##_row_int4,        set##_row_int4_asymmetric,                 \
+      set##_append_key_int8,  set##_append_key_int4,                                            \
       set##_append_value_int8, set##_append_value_int4, scores_int8,                            \
       scores_int4,            set##_softmax,         weighted_sum_int8,                         \
       weighted_sum_int4,                                                                        \

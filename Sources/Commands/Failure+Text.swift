@@ -83,9 +83,9 @@ extension Failure {
       text.append("the vocabulary has no token for byte ")
       text.append(byte)
     case .inputEmpty:
-      text.append("there is nothing to read: give --prompt TEXT, --file FILE or --chat")
+      text.append("the input is empty")
     case .promptTooLong(let tokens, let slots):
-      text.append("the input of ")
+      text.append("the input of at least ")
       text.append(grouped: tokens)
       text.append(" tokens does not fit the context of ")
       text.append(grouped: slots)
@@ -184,6 +184,8 @@ extension UsageError {
       text.append(verb.name)
       text.append(" needs ")
       text.append(option == .model ? "a model file" : OptionSpelling.of(option).long)
+    case .nothingToRead:
+      text.append("there is nothing to read: give --prompt TEXT, --file FILE or --chat")
     case .contradiction(let one, let other):
       text.append(OptionSpelling.of(one).long)
       text.append(" and ")

@@ -42,7 +42,8 @@ struct Launch<System: Host> {
     try model.load(into: memory, &console)
     do {
       memory.session.pool = try System.startWorkers(
-        threadCount: profile.threads, memory: memory.stacks,
+        threadCount: profile.threads, stackBytes: profile.stackBytes,
+        spinMicroseconds: profile.spinMicroseconds, memory: memory.stacks,
         processors: Self.processors(profile, planning))
     } catch {
       throw .threads(error)
@@ -72,12 +73,12 @@ struct Launch<System: Host> {
   @inline(never)
   private static func use<Value: ~Copyable>(_ type: Value.Type) {}
 
-  /// Bytes of the program itself: what the process holds before the arena exists, the main
-  /// thread's stack included, and a margin for the few pages that its libraries touch later.
+  /// Bytes of the program itself: its code and data, the main thread's stack, the text buffers, and
+  /// a margin for the pages that the kernel adds and that libraries touch later.
   static func programBytes(_ planning: PlanningMemory) -> Int {
     planning.prefault()
-    return System.programBytes(stackBytes: mainStackBytes).roundedUp(toMultipleOf: marginBytes)
-      + marginBytes
+    let bytes = System.programBytes(stackBytes: mainStackBytes) + PlanningMemory.lastingBytes
+    return bytes.roundedUp(toMultipleOf: marginBytes) + marginBytes
   }
 
   /// The most the main thread's stack ever holds.

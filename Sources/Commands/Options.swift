@@ -9,6 +9,7 @@ package enum UsageError: Error {
   case tooMany(Option, limit: Int)
   case secondArgument(Text)
   case needed(Option, verb: Verb)
+  case nothingToRead
   case contradiction(Option, Option)
   case tooManyWords(Int, limit: Int)
 }

@@ -69,7 +69,7 @@ package enum RunCommand<System: Host> {
       if options.has(.json) { throw .usage(.contradiction(.chat, .json)) }
       if let file, file.equals("-") { throw .usage(.contradiction(.chat, .file)) }
     } else if file == nil && !options.has(.prompt) {
-      throw .inputEmpty
+      throw .usage(.nothingToRead)
     }
     if options.has(.raw) && (options.has(.prefix) || options.has(.suffix)) {
       throw .usage(.contradiction(.raw, options.has(.prefix) ? .prefix : .suffix))
@@ -114,8 +114,8 @@ package enum RunCommand<System: Host> {
     _ writer: inout ReplyWriter<System>, _ console: inout Console<System>
   ) throws(Failure) {
     if let instruction = options.text(.prompt) { try prompt.append(instruction) }
+    guard prompt.textBytes > 0 else { throw .inputEmpty }
     try prompt.build(afterReply: false)
-    guard prompt.tokens.count > 0 else { throw .inputEmpty }
     try stream.prefill(prompt.tokens, &console)
     if options.has(.json) { console.output.append("{\"reply\":\"") }
     try stream.reply(tokensMax: profile.replyTokens, &matcher, &writer, &console)

@@ -46,8 +46,9 @@ package enum Settings<System: Host> {
     let isPath = name.firstIndex(of: 47) != nil || name.hasSuffix(Text(".toml"))
     var file: FileHandle?
     if !isPath {
-      file = FileSearch<System>.open(
-        folder: "Profiles", name: name, suffix: ".toml", in: memory)?.file
+      file =
+        FileSearch<System>.open(
+          folder: "Profiles", name: name, suffix: ".toml", in: memory)?.file
     }
     if file == nil {
       var builder = PathBuilder(memory.paths)

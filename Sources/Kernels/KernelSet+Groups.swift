@@ -13,6 +13,23 @@ extension KernelSet {
     unsafe quantize(values, with: table.pointee.quantize_int4)
   }
 
+  /// `QuantizedGroup.int4Asymmetric`.
+  package func quantizeInt4Asymmetric(_ values: InlineArray<32, Float>) -> QuantizedGroup {
+    var minimum: UInt16 = 0
+    let kernel = unsafe table.pointee.quantize_int4_asymmetric
+    var group = QuantizedGroup()
+    var quants = group.quants.mutableSpan
+    // SAFETY: 32 floats are read, 32 bytes and one half written, which is what they hold.
+    let scale = unsafe values.span.withUnsafeBufferPointer { source in
+      unsafe quants.withUnsafeMutableBufferPointer { target in
+        unsafe kernel?(source.baseAddress, target.baseAddress, &minimum) ?? 0
+      }
+    }
+    group.scale = scale
+    group.minimum = minimum
+    return group
+  }
+
   @unsafe
   private func quantize(
     _ values: InlineArray<32, Float>,

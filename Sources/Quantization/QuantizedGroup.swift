@@ -101,7 +101,7 @@ extension QuantizedGroup {
     return folded(lanes)
   }
 
-  private static func folded(_ lanes: InlineArray<16, Float>) -> Float {
+  static func folded(_ lanes: InlineArray<16, Float>) -> Float {
     var lanes = lanes
     var width = 8
     while width > 0 {

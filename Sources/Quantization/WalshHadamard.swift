@@ -11,9 +11,17 @@ package enum WalshHadamard {
     return 1 << min(headDimension.trailingZeroBitCount, 5)
   }
 
-  /// 1/√n as `Float` for a block length.
+  /// 1/√n for a block length (as literals: the core calls no libm).
   package static func normalization(blockLength: Int) -> Float {
-    1 / Float(blockLength).squareRoot()
+    switch blockLength {
+    case 1: return 1
+    case 2: return 0.70710678
+    case 4: return 0.5
+    case 8: return 0.35355339
+    case 16: return 0.25
+    case 32: return 0.17677670
+    default: preconditionFailure("a power of two up to 32")
+    }
   }
 
   /// Rotates every block of `head` in place; its count must be a multiple of `blockLength`.

@@ -15,7 +15,9 @@ struct Terrarium: ParsableCommand {
       Computes every byte a model will ever need, refuses what does not fit, reserves the rest in \
       one act and asks the system for nothing more.
       """,
-    subcommands: [RunEntry.self, PlanEntry.self, LogitsEntry.self, PackCommand.self])
+    subcommands: [
+      RunEntry.self, PlanEntry.self, LogitsEntry.self, PackCommand.self, TokenizeCommand.self,
+    ])
 
   /// Hands `plan`, `run` and `logits` to the core, everything else to the argument parser.
   static func main() {

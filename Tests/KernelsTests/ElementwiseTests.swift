@@ -152,6 +152,7 @@ import Units
       }
       #expect(Probe.isEqual(kernels.quantizeInt8(values), .int8(values)))
       #expect(Probe.isEqual(kernels.quantizeInt4(values), .int4(values)))
+      #expect(Probe.isEqual(kernels.quantizeInt4Asymmetric(values), .int4Asymmetric(values)))
     }
   }
 }

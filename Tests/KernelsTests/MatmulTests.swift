@@ -87,25 +87,32 @@ import Units
   @Test(arguments: runnableSets)
   func everyPairOfInt8QuantsIsExact(set: InstructionSet) {
     let kernels = KernelSet(set)
-    let layout = WeightLayout(format: .int8, rows: 255, columns: 32)
+    let layout = WeightLayout(format: .int8, rows: 256, columns: 32)
     let tiles = buffer([UInt8](repeating: 0, count: layout.bytes))
-    for row in 0..<255 {
-      let group = QuantizedGroup(quant: Int8(row - 127), scale: 0x3C00)
+    for row in 0..<256 {
+      let group = QuantizedGroup(quant: Int8(row - 128), scale: 0x3C00)
       let start = row / 16 * layout.tileBytes
       layout.write(
         group, row: row % 16, group: 0, into: tiles.extracting(start..<start + layout.tileBytes))
     }
-    let output = buffer([Float](repeating: 0, count: layout.paddedRows))
+    let output = buffer([Float](repeating: 0, count: 2 * layout.paddedRows))
     for level in 1...127 {
       // Largest magnitude 127, so that the scale is 1 and quants are the values.
       let x = (0..<32).map { Float($0 == 0 ? 127 : $0 % 2 == 1 ? level : -level + 1) }
-      let activations = activationRows(rows: 1, columns: 32)
-      #expect(kernels.quantize(buffer(x), into: activations, row: 0))
-      kernels.matmul(
-        tiles, layout: layout, tiles: 0..<layout.tiles, activations: activations, into: output,
-        outputStride: layout.paddedRows)
       let sum = x.reduce(0, +)
-      for row in 0..<255 { #expect(output[row] == Float(row - 127) * sum) }
+      for tokens in [1, 2] {
+        let activations = activationRows(rows: tokens, columns: 32)
+        for token in 0..<tokens {
+          #expect(kernels.quantize(buffer(x), into: activations, row: token))
+        }
+        kernels.matmul(
+          tiles, layout: layout, tiles: 0..<layout.tiles, activations: activations, into: output,
+          outputStride: layout.paddedRows)
+        let isExact = (0..<tokens * 256).allSatisfy {
+          output[$0] == Float($0 % 256 - 128) * sum
+        }
+        #expect(isExact, "\(level), \(tokens) tokens")
+      }
     }
   }
 }

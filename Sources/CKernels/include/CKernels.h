@@ -2,10 +2,11 @@
 //
 // Shapes and contracts are stated here once; the Swift module Kernels checks them before it calls.
 // No function allocates, keeps state or calls anything but memcpy and memset (portable: fmaf).
+// Stack, optimised: at most 32 KiB.
 //
 // Conventions
-// - "Lane sum": lane i (0 ... 15) adds elements i, i + 16, ... in order, missing ones as +0; then the
-//   lanes fold 16 -> 8 -> 4 -> 2 -> 1 (lane i adds lane i + width).
+// - "Lane sum": lane i (0 ... 15) adds elements i, i + 16, ... in order, missing ones as +0; then
+//   the lanes fold 16 -> 8 -> 4 -> 2 -> 1 (lane i adds lane i + width).
 // - Rounding to integers is to nearest, ties to even. Only what is called fma is fused.
 #ifndef CKERNELS_H
 #define CKERNELS_H
@@ -38,22 +39,22 @@ typedef struct {
   size_t output_stride;
 } kernel_matmul;
 
-// scores[query][slot] = scale * acc, acc as in kernel_matmul over the groups of the head.
+// scores[query][slot] = acc * (1 / sqrt(dimensions)), acc as in kernel_matmul over the head's
+// groups.
 typedef struct {
   const uint8_t *keys;     // tiles of 16 slots
   size_t tile_bytes;
   size_t dimensions;
   size_t slot_begin;       // slots [slot_begin, slot_end)
   size_t slot_end;
-  float scale;
   kernel_rows queries;
   float *scores;           // [queries][score_stride]
   size_t score_stride;
 } kernel_scores;
 
-// In place: p = visible ? exp(score - largest visible score) : 0 for slots < slot_count, 0 up to the
-// next multiple of 32; sums[query] = lane sum of p. A slot is visible to a query when
-// position <= query position and (slot < sink_slots or query position - position < window).
+// In place: p = visible ? exp(score - largest visible score) : 0 for slots < slot_count, 0 up to
+// the next multiple of 32; sums[query] = lane sum of p. A slot is visible to a query when position
+// <= query position and (slot < sink_slots or query position - position < window).
 typedef struct {
   float *scores;           // [queries][score_stride]
   size_t score_stride;
@@ -98,9 +99,10 @@ typedef struct {
   int (*rms_norm)(const float *x, const float *weight, float epsilon, float *y, size_t count);
   // Groups of 32, the last one shorter; zeros up to a multiple of 32. 0 where x is not finite.
   int (*quantize)(const float *x, size_t count, int8_t *quants, float *scales, int32_t *sums);
-  // 32 values to int8 or nibbles with a half-precision scale.
+  // 32 values to int8 or nibbles with a half-precision scale (and minimum).
   uint16_t (*quantize_int8)(const float *x, int8_t *quants);
   uint16_t (*quantize_int4)(const float *x, int8_t *quants);
+  uint16_t (*quantize_int4_asymmetric)(const float *x, int8_t *quants, uint16_t *minimum);
   void (*matmul_int8)(const kernel_matmul *arguments);
   void (*matmul_int4)(const kernel_matmul *arguments);
   void (*matmul_int4_asymmetric)(const kernel_matmul *arguments);

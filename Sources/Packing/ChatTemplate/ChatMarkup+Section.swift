@@ -6,7 +6,7 @@ extension ChatMarkup {
     let tokenizer = hosted.tokenizer
     var writer = SectionWriter(byteCount: ChatTemplate.sectionBytes)
     for (word, value) in [
-      ChatTemplate.magic, ChatTemplate.version, family.rawValue, 0, UInt32(tokenizer.tokenCount),
+      ChatTemplate.magic, ChatTemplate.version, family.rawValue,
     ].enumerated() {
       writer.put(value, at: 0, word)
     }

@@ -1,30 +1,37 @@
 internal import Tokenization
 
 /// The sections that come from the keys of a GGUF file's tokenizer.
-enum TokenizerSections {
+struct TokenizerSections {
+  let tokenizer: [UInt8]
+  let chatTemplate: [UInt8]
+  let family: ChatTemplateFamily
+
   /// Bytes of both sections, from counts and sizes alone.
   static func bytes(
     _ header: GGUFHeader
-  ) throws(PackingError) -> (tokenizer: UInt64, template: UInt64) {
+  ) throws(PackingError) -> (tokenizer: UInt64, chatTemplate: UInt64) {
     do throws(VocabularyError) {
-      return (UInt64(try Vocabulary(header).sectionBytes), UInt64(ChatTemplate.sectionBytes))
+      let vocabulary = try Vocabulary(header)
+      return (UInt64(vocabulary.sectionBytes), UInt64(ChatTemplate.sectionBytes))
     } catch {
       throw .vocabulary(error)
     }
   }
 
-  /// Both sections.
-  static func build(
-    _ header: GGUFHeader
-  ) throws(PackingError) -> (tokenizer: [UInt8], template: [UInt8]) {
+  /// Makes both sections.
+  init(_ header: GGUFHeader) throws(PackingError) {
     do throws(VocabularyError) {
       let vocabulary = try Vocabulary(header)
-      let section = try vocabulary.section()
+      let markup = try vocabulary.chatMarkup()
+      tokenizer = try vocabulary.section()
       let hosted: HostedTokenizer
-      do throws(TokenizerSectionError) { hosted = try HostedTokenizer(section: section) } catch {
-        preconditionFailure("a section that was just made is valid: \(error)")
+      do throws(TokenizerSectionError) {
+        hosted = try HostedTokenizer(section: tokenizer)
+      } catch {
+        preconditionFailure("the section that was just made is valid: \(error)")
       }
-      return (section, try vocabulary.chatMarkup().section(hosted))
+      chatTemplate = try markup.section(hosted)
+      family = markup.family
     } catch {
       throw .vocabulary(error)
     }
