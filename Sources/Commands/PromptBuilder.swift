@@ -94,6 +94,7 @@ package struct PromptBuilder<System: Host> {
       try encode(options.text(.suffix) ?? .empty, begins: false, special: true, startsText: false)
     } else {
       if afterReply { try append(template.suffix(of: .assistant)) }
+      if !afterReply, tokenizer.addsBegin, let begin = tokenizer.beginToken { try append(begin) }
       if !afterReply, let system = options.text(.system) { try message(.system, system) }
       try message(.user, nil)
       try append(template.generationPrompt)
@@ -140,9 +141,11 @@ package struct PromptBuilder<System: Host> {
   }
 
   private mutating func append(_ tokens: TokenSequence) throws(Failure) {
-    for index in 0..<tokens.count {
-      do { try sink.append(tokens[index]) } catch { throw failure(error) }
-    }
+    for index in 0..<tokens.count { try append(tokens[index]) }
+  }
+
+  private mutating func append(_ token: Int32) throws(Failure) {
+    do { try sink.append(token) } catch { throw failure(error) }
   }
 
   private mutating func encode(

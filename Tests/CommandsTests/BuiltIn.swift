@@ -53,7 +53,7 @@ enum BuiltIn {
       model: header.hyperparameters, profile: profile, kernelPageBytes: 4096)
     let plan = shape.plan(header: header, programBytes: 0)
     let room = memory(plan.arenaBytes, of: UInt8.self)
-    // SAFETY: zeroed, aligned to 64 KiB and never given back.
+    // SAFETY: zeroed, aligned to a cache line and never given back.
     var arena = unsafe Arena(
       unsafeBase: UnsafeMutableRawPointer(room.unsafeBaseAddress), byteCount: room.count,
       pageBytes: 4096)

@@ -189,7 +189,8 @@ struct FakeHost: Host {
   static var allocationCount: Int { 7 }
 
   static func startWorkers(
-    threadCount: Int, memory: FixedBuffer<UInt8>, processors: FixedBuffer<Int32>
+    threadCount: Int, stackBytes: Int, spinMicroseconds: Int, memory: FixedBuffer<UInt8>,
+    processors: FixedBuffer<Int32>
   ) throws(HostError) -> WorkerPool {
     try world.fail(.startWorkers)
     world.calls.append("threads \(threadCount)")

@@ -63,7 +63,8 @@ private func failure(_ verb: Verb, _ strings: [String]) -> String? {
     let all = options.flatMap(spellings)
     #expect(Set(all).count == all.count)
     #expect(options.allSatisfy { spellings($0)[0].hasPrefix("--") })
-    #expect(options.allSatisfy { option in verbs.contains { OptionSpelling.of(option).belongs(to: $0) } })
+    #expect(
+      options.allSatisfy { option in verbs.contains { OptionSpelling.of(option).belongs(to: $0) } })
   }
 
   @Test func theAliasesOfLlamaCppAreKnown() throws {
@@ -146,7 +147,8 @@ private func failure(_ verb: Verb, _ strings: [String]) -> String? {
     }
     let good: [(String, Float)] = [
       ("0", 0), ("1", 1), ("0.7", 0.7), (".5", 0.5), ("1.", 1), ("2.000", 2), ("-0", 0),
-      ("0.05", 0.05), ("0.95", 0.95), ("1.1", 1.1), ("0.0000001", 1e-7), ("0.1234567890123", 0.12345679),
+      ("0.05", 0.05), ("0.95", 0.95), ("1.1", 1.1), ("0.0000001", 1e-7),
+      ("0.1234567890123", 0.12345679),
     ]
     for (word, value) in good { #expect(try fraction(word) == value, "\(word)") }
     for bad in [

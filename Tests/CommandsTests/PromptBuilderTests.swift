@@ -95,8 +95,9 @@ import Units
   }
 
   @Test func ownPrefixAndSuffixReplaceTheTemplate() throws {
-    for words in [["--prefix", "Q: "], ["--suffix", "\nA:"], ["--prefix", "Q: ", "--suffix", "\nA:"]]
-    {
+    for words in [
+      ["--prefix", "Q: "], ["--suffix", "\nA:"], ["--prefix", "Q: ", "--suffix", "\nA:"],
+    ] {
       var prompt = try Prompt(words, addsBegin: true)
       try prompt.builder.checkTemplate()
       try prompt.builder.append(text("why"))

@@ -83,7 +83,8 @@ private let common = ["run", "m.terra", "--profile", "p.toml"]
 
   @Test func aFullContextIsAClearEnd() throws {
     let world = BuiltIn.world()
-    #expect(run(common + ["-p", "Hello", "-n", "500", "-c", "24", "--json"], in: world) == .success)
+    #expect(
+      run(common + ["-p", "Hello", "-n", "500", "-c", "24", "--json"], in: world) == .success)
     let ending = try object(world.outputText)["ending"] as? String
     #expect(ending == "context_full" || ending == "end_of_text")
     let long = String(repeating: "word and ", count: 40)
@@ -124,12 +125,20 @@ private let common = ["run", "m.terra", "--profile", "p.toml"]
         failure(common + words, .usage) == "terrarium: \(message) exclude each other\n")
     }
     let stop = String(repeating: "s", count: 1025)
-    #expect(failure(common + ["-p", "x", "--stop", stop], .usage).contains("is no value for --stop"))
+    #expect(
+      failure(common + ["-p", "x", "--stop", stop], .usage).contains("is no value for --stop"))
     #expect(failure(["run"], .usage) == "terrarium: terrarium run needs a model file\n")
   }
 
   @Test func whatIsMissingOrTooLongIsNamed() {
-    #expect(failure(common, .missingInput).contains("give --prompt TEXT, --file FILE or --chat"))
+    #expect(failure(common, .usage).contains("give --prompt TEXT, --file FILE or --chat"))
+    let empty = BuiltIn.world()
+    empty.files["d"] = []
+    for words in [["-p", ""], ["-f", "d"], ["-f", "-"], ["-f", "d", "-p", ""]] {
+      empty.messages = []
+      #expect(
+        failure(common + words, .missingInput, in: empty) == "terrarium: the input is empty\n")
+    }
     #expect(
       failure(common + ["-f", "no"], .missingInput)
         == "terrarium: cannot read no: no such file or folder\n")

@@ -134,7 +134,8 @@ import Units
   @Test func profilesThatAreNotThereOrWrongAreNamed() {
     let (unknown, code) = failure(["--profile", "mine"]) ?? ("", .success)
     #expect(code == .doesNotFit)
-    #expect(unknown.contains("there is no profile `mine`") && unknown.contains("Profiles/mine.toml"))
+    #expect(
+      unknown.contains("there is no profile `mine`") && unknown.contains("Profiles/mine.toml"))
     let (missing, missingCode) = failure(["--profile", "a/b.toml"]) ?? ("", .success)
     #expect(missingCode == .missingInput)
     #expect(missing == "terrarium: cannot read a/b.toml: no such file or folder\n")

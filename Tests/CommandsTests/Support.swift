@@ -4,12 +4,12 @@ import Units
 /// The host's, not Foundation's.
 typealias FileHandle = Commands.FileHandle
 
-/// Zeroed memory for the life of the test process, aligned to 64 KiB.
+/// Zeroed memory for the life of the test process, aligned to a cache line.
 func memory<Element: BitwiseCopyable>(
   _ count: Int, of type: Element.Type = Element.self
 ) -> FixedBuffer<Element> {
   let bytes = max(count * MemoryLayout<Element>.stride, 1)
-  let raw = UnsafeMutableRawPointer.allocate(byteCount: bytes, alignment: 65536)
+  let raw = UnsafeMutableRawPointer.allocate(byteCount: bytes, alignment: 64)
   unsafe raw.initializeMemory(as: UInt8.self, repeating: 0, count: bytes)
   // SAFETY: just allocated and zeroed; never freed.
   return unsafe FixedBuffer(
