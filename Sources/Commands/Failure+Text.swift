@@ -192,6 +192,11 @@ extension UsageError {
       text.append(" and ")
       text.append(OptionSpelling.of(other).long)
       text.append(" exclude each other")
+    case .tooManyWords(let count, let limit):
+      text.append("a command line of ")
+      text.append(grouped: count)
+      text.append(" words is too long; after the command's name it may have ")
+      text.append(limit)
     }
   }
 }
