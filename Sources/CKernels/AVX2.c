@@ -22,8 +22,8 @@ INLINE __m256i broadcast4(const void *x) {
 
 INLINE __m256i load32(const uint8_t *p) { return _mm256_loadu_si256((const __m256i *)p); }
 
-// Wide quants: int16, each four in the order 0, 2, 1, 3, so that one broadcast of 32 bits pairs with
-// the even and the next with the odd bytes of the weights.
+// Wide quants: int16, each four in the order 0, 2, 1, 3, so that one broadcast of 32 bits pairs
+// with the even and the next with the odd bytes of the weights.
 INLINE __m256i even_before_odd(__m256i v) {
   return _mm256_shufflehi_epi16(_mm256_shufflelo_epi16(v, 0xD8), 0xD8);
 }

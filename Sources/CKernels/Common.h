@@ -153,7 +153,8 @@ INLINE void dequantize_row(const uint8_t *tile, size_t groups, size_t row, float
         continue;
       }
       int nibble = quants[k / 8 * 64 + k % 4] >> (k & 4) & 15;
-      y[g * 32 + k] = format == INT4 ? (float)(nibble - 8) * scale : (float)nibble * scale + minimum;
+      if (format == INT4) y[g * 32 + k] = (float)(nibble - 8) * scale;
+      else y[g * 32 + k] = (float)nibble * scale + minimum;
     }
   }
 }
@@ -219,7 +220,8 @@ INLINE void append_value(uint8_t *block, size_t dimensions, size_t slot, const f
       uint8_t *to = block + (start + k) / 16 * tile_bytes + k % 16 * 4 + slot % 4;
       to += format == INT8 ? slot / 4 * 64 : slot / 8 * 64;
       if (format == INT8) *to = (uint8_t)quants[k];
-      else *to = high ? (uint8_t)((*to & 0x0F) | quants[k] << 4) : (uint8_t)((*to & 0xF0) | quants[k]);
+      else if (high) *to = (uint8_t)((*to & 0x0F) | quants[k] << 4);
+      else *to = (uint8_t)((*to & 0xF0) | quants[k]);
     }
   }
 }

@@ -155,7 +155,8 @@ INLINE uint16_t group_int4(f32x16 a, f32x16 b, int8_t *quants) {
   return best;
 }
 
-INLINE float asymmetric_error(f32x16 a, f32x16 b, f32x16 qa, f32x16 qb, float scale, float minimum) {
+INLINE float asymmetric_error(f32x16 a, f32x16 b, f32x16 qa, f32x16 qb, float scale,
+                              float minimum) {
   f32x16 da = (qa * scale + minimum) - a, db = (qb * scale + minimum) - b;
   return fold(da * da + db * db);
 }

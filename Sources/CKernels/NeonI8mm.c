@@ -5,7 +5,8 @@
 #define KERNEL_HALVES
 #include <arm_neon.h>
 
-#pragma clang attribute push(__attribute__((target("arch=armv8.2-a+dotprod+i8mm"))), apply_to = function)
+#pragma clang attribute push(                                                                   \
+    __attribute__((target("arch=armv8.2-a+dotprod+i8mm"))), apply_to = function)
 
 #include "Neon.h"
 

@@ -33,7 +33,16 @@ INLINE void dots_int4(const uint8_t *w, int octets, const row_group *x, const in
 
 #define SET(name) portable_##name
 #include "Common.h"
+
+// Every ARM64 processor has Neon, so there these products only serve comparisons: keep them small.
+#if defined(__aarch64__)
+#pragma clang attribute push(__attribute__((minsize)), apply_to = function)
+#endif
 #include "Products.h"
+#if defined(__aarch64__)
+#pragma clang attribute pop
+#endif
+
 #include "Table.h"
 
 KERNEL_TABLE(kernel_table_portable, portable);

@@ -126,6 +126,14 @@ __attribute__((noinline)) void platform_prefault_stack(unsigned long count) {
   unsigned long frame = (unsigned long)__builtin_frame_address(0);
   for (unsigned long offset = page; offset <= count; offset += page)
     *(volatile unsigned char *)(frame - offset) = 0;
+  // The callers' frames may hold arrays that nobody has written yet. On the main thread they end
+  // below the environment, which the kernel put at the top of the stack.
+  unsigned long top = (unsigned long)environ;
+  if (top < frame || top - frame > 8ul << 20) return;
+  for (unsigned long at = frame; at < top; at += page) {
+    volatile unsigned char *byte = (volatile unsigned char *)at;
+    *byte = *byte;
+  }
 }
 
 long platform_status(void *buffer, unsigned long count) {

@@ -16,7 +16,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-enum { SPINNING_NANOSECONDS = 50000, PAUSES_PER_LOOK_AT_THE_CLOCK = 32, LINE = 64 };
+enum { PAUSES_PER_LOOK_AT_THE_CLOCK = 32, LINE = 64 };
 
 // A number that only grows, and how many threads sleep until it does. One cache line each.
 struct event {
@@ -31,7 +31,7 @@ struct pool {
   _Alignas(LINE) platform_body body;
   void *context;
   long threads;
-  int spins;
+  unsigned long spin_nanoseconds;
   const int *processors;
   // Threads that have begun; each takes its index from here.
   _Atomic unsigned begun;
@@ -51,15 +51,15 @@ static void advance(struct event *event) {
     syscall(SYS_futex, &event->number, FUTEX_WAKE_PRIVATE, INT_MAX, NULL, NULL, 0);
 }
 
-static void wait_beyond(struct event *event, unsigned seen, int spins) {
-  if (spins) {
+static void wait_beyond(struct event *event, unsigned seen, unsigned long spin_nanoseconds) {
+  if (spin_nanoseconds > 0) {
     unsigned long start = platform_nanoseconds();
     do {
       for (int pause = 0; pause < PAUSES_PER_LOOK_AT_THE_CLOCK; pause++) {
         if (atomic_load_explicit(&event->number, memory_order_acquire) != seen) return;
         pause_briefly();
       }
-    } while (platform_nanoseconds() - start < SPINNING_NANOSECONDS);
+    } while (platform_nanoseconds() - start < spin_nanoseconds);
   }
   // Both sides are sequentially consistent: either this thread sees the new number or the other
   // one sees a sleeper. The kernel compares once more before it lets the thread sleep.
@@ -77,7 +77,7 @@ void platform_pool_barrier(void *memory) {
     atomic_store(&pool->arrived, 0);
     advance(&pool->meetings);
   } else {
-    wait_beyond(&pool->meetings, seen, pool->spins);
+    wait_beyond(&pool->meetings, seen, pool->spin_nanoseconds);
   }
 }
 
@@ -95,7 +95,7 @@ static void *work(void *memory) {
   if (pool->processors) pin(pool->processors[index]);
   for (unsigned seen = 0;; seen++) {
     if (atomic_load_explicit(&pool->jobs.number, memory_order_acquire) == seen)
-      wait_beyond(&pool->jobs, seen, pool->spins);
+      wait_beyond(&pool->jobs, seen, pool->spin_nanoseconds);
     pool->body(pool->context, index, pool->threads);
     platform_pool_barrier(pool);
   }
@@ -117,14 +117,16 @@ static int start_thread(struct pool *pool, unsigned char *stack, unsigned long s
 }
 
 long platform_pool_start(void *memory, long threads, unsigned long stack_bytes,
-                         const int *processors) {
+                         unsigned long spin_microseconds, const int *processors) {
   struct pool *pool = memory;
   unsigned long page = getauxval(AT_PAGESZ);
   pool->threads = threads;
   pool->processors = processors;
   atomic_store(&pool->begun, 1);
   int allowed = 0;
-  pool->spins = platform_processors(&allowed, 1) >= threads;
+  // With fewer processors than threads, spinning keeps one from running that others wait for.
+  if (platform_processors(&allowed, 1) >= threads)
+    pool->spin_nanoseconds = spin_microseconds * 1000;
   if (processors) pin(processors[0]);
 
   // The threads inherit a mask without signals: Ctrl-C belongs to the one that may be reading.

@@ -16,22 +16,30 @@ void *platform_planning_memory(void) { return planning_memory; }
 
 // Reads a byte of every page of [start, end), and writes it back where the pages are writable, so
 // that a later write makes no copy of them. The planning memory is present where it is used.
-static void touch(uintptr_t start, uintptr_t end, uintptr_t page, int writable) {
+// Returns the bytes of the pages it made present.
+static unsigned long touch(uintptr_t start, uintptr_t end, uintptr_t page, int writable) {
   const uintptr_t skip = (uintptr_t)planning_memory;
+  unsigned long bytes = 0;
   for (uintptr_t at = start; at < end; at = (at / page + 1) * page) {
     if (at >= skip && at < skip + PLATFORM_PLANNING_BYTES) continue;
     volatile unsigned char *byte = (volatile unsigned char *)at;
     unsigned char value = *byte;
     if (writable) *byte = value;
+    bytes += page;
   }
+  return bytes;
 }
 
-void platform_prefault_program(void) {
+unsigned long platform_prefault_program(void) {
   const ElfW(Phdr) *header = (const void *)getauxval(AT_PHDR);
   unsigned long count = getauxval(AT_PHNUM);
   uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), base = 0;
-  for (unsigned long i = 0; i < count; i++)
+  unsigned long bytes = 0;
+  int is_static = 1;
+  for (unsigned long i = 0; i < count; i++) {
     if (header[i].p_type == PT_PHDR) base = (uintptr_t)header - header[i].p_vaddr;
+    if (header[i].p_type == PT_INTERP) is_static = 0;
+  }
   // Pages that are made read-only after relocation must not be written.
   uintptr_t fixed_start = 0, fixed_end = 0;
   for (unsigned long i = 0; i < count; i++)
@@ -43,14 +51,15 @@ void platform_prefault_program(void) {
     if (header[i].p_type != PT_LOAD) continue;
     uintptr_t start = base + header[i].p_vaddr, end = start + header[i].p_memsz;
     if (!(header[i].p_flags & PF_W)) {
-      touch(start, end, page, 0);
+      bytes += touch(start, end, page, 0);
     } else if (start >= fixed_start && start < fixed_end) {
-      touch(start, fixed_end < end ? fixed_end : end, page, 0);
-      touch(fixed_end, end, page, 1);
+      bytes += touch(start, fixed_end < end ? fixed_end : end, page, 0);
+      bytes += touch(fixed_end, end, page, 1);
     } else {
-      touch(start, end, page, 1);
+      bytes += touch(start, end, page, 1);
     }
   }
+  return is_static ? bytes : 0;
 }
 
 // The line "Rss:" of a file that counts every page; the counters in `status` lag behind by some.
@@ -66,6 +75,7 @@ unsigned long platform_resident_bytes(void) {
   if (line == NULL) return 0;
   unsigned long kibibytes = 0;
   for (line += 5; *line == ' ' || *line == '\t'; line++) continue;
-  for (; *line >= '0' && *line <= '9'; line++) kibibytes = kibibytes * 10 + (unsigned long)(*line - '0');
+  for (; *line >= '0' && *line <= '9'; line++)
+    kibibytes = kibibytes * 10 + (unsigned long)(*line - '0');
   return kibibytes * 1024;
 }

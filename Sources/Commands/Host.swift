@@ -77,8 +77,8 @@ package protocol Host {
   /// Makes the pages of the calling thread's stack present, `byteCount` below the current frame.
   static func prefaultStack(byteCount: Int)
 
-  /// Makes the program's code, data and `stackBytes` of its stack present, and counts the bytes it
-  /// holds: the process before anything is reserved.
+  /// Makes the program's code, data and `stackBytes` of its stack present, and tells the bytes they
+  /// hold: exactly where the program is one file, as the kernel counts the process where it is not.
   static func programBytes(stackBytes: Int) -> Int
 
   /// What the kernel charges to this process now.
@@ -88,11 +88,13 @@ package protocol Host {
   static var allocationCount: Int { get }
 
   /// Starts the threads of a pool in `memory`, which is page-aligned and holds at least
-  /// `WorkerPool.byteCount(threadCount:pageSize:)` bytes.
+  /// `WorkerPool.byteCount(threadCount:stackBytes:pageSize:)` bytes.
   ///
+  /// A thread that waits for the others does so actively for `spinMicroseconds`, then sleeps.
   /// Thread `i` (the caller is 0) is pinned to `processors[i]`; an empty buffer pins nothing.
   static func startWorkers(
-    threadCount: Int, memory: FixedBuffer<UInt8>, processors: FixedBuffer<Int32>
+    threadCount: Int, stackBytes: Int, spinMicroseconds: Int, memory: FixedBuffer<UInt8>,
+    processors: FixedBuffer<Int32>
   ) throws(HostError) -> WorkerPool
 
   // MARK: Life of the process

@@ -42,7 +42,8 @@ struct Launch<System: Host> {
     try model.load(into: memory, &console)
     do {
       memory.session.pool = try System.startWorkers(
-        threadCount: profile.threads, memory: memory.stacks,
+        threadCount: profile.threads, stackBytes: profile.stackBytes,
+        spinMicroseconds: profile.spinMicroseconds, memory: memory.stacks,
         processors: Self.processors(profile, planning))
     } catch {
       throw .threads(error)
@@ -72,12 +73,12 @@ struct Launch<System: Host> {
   @inline(never)
   private static func use<Value: ~Copyable>(_ type: Value.Type) {}
 
-  /// Bytes of the program itself: what the process holds before the arena exists, the main
-  /// thread's stack included, and a margin for the few pages that its libraries touch later.
+  /// Bytes of the program itself: its code and data, the main thread's stack, the text buffers, and
+  /// a margin for the pages that the kernel adds and that libraries touch later.
   static func programBytes(_ planning: PlanningMemory) -> Int {
     planning.prefault()
-    return System.programBytes(stackBytes: mainStackBytes).roundedUp(toMultipleOf: marginBytes)
-      + marginBytes
+    let bytes = System.programBytes(stackBytes: mainStackBytes) + PlanningMemory.lastingBytes
+    return bytes.roundedUp(toMultipleOf: marginBytes) + marginBytes
   }
 
   /// The most the main thread's stack ever holds.
@@ -85,7 +86,8 @@ struct Launch<System: Host> {
 
   private static var marginBytes: Int { 64 << 10 }
 
-  private static func check(_ shape: RunShape) throws(Failure) {
+  /// Refuses a context that no run can have.
+  static func check(_ shape: RunShape) throws(Failure) {
     let trained = shape.model.trainedContext
     let slots = shape.profile.contextTokens > 0 ? shape.profile.contextTokens : trained
     if slots < RunShape.slotsMin {

@@ -48,6 +48,9 @@ package struct PlanningMemory: BitwiseCopyable {
     header = next(memory.count - start)
   }
 
+  /// Bytes of the parts that stay in use during a run, and of names and words.
+  static var lastingBytes: Int { outputBytes + messageBytes + pathBytes + 4 * wordsMax * 8 }
+
   /// Makes the parts present that stay in use during a run.
   func prefault() {
     output.fill(0)

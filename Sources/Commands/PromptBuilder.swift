@@ -1,11 +1,11 @@
 import Cache
 import Profiles
-import Inference
-import Tokenization
-import Units
+package import Inference
+package import Tokenization
+package import Units
 
 /// Turns a document, an instruction and the chat template into token ids, in planned memory.
-struct PromptBuilder<System: Host> {
+package struct PromptBuilder<System: Host> {
   private let tokenizer: Tokenizer
   private let template: ChatTemplate
   private let options: Options
@@ -15,13 +15,13 @@ struct PromptBuilder<System: Host> {
   private var previous: ChatRole?
 
   /// Bytes of the text at the start of the buffer.
-  private(set) var textBytes = 0
+  package private(set) var textBytes = 0
 
   /// Slots and limits, for messages.
   private let slots: Int
   private let wordBytes: Int
 
-  init(
+  package init(
     _ tokenizer: Tokenizer, _ template: ChatTemplate, options: Options, memory: RunMemory
   ) {
     self.tokenizer = tokenizer
@@ -39,25 +39,25 @@ struct PromptBuilder<System: Host> {
 
   private var hasOwnTemplate: Bool { options.has(.prefix) || options.has(.suffix) }
 
-  /// The tokens built since the last `removeTokens`.
-  var tokens: FixedBuffer<Int32> { sink.tokens }
+  /// The tokens built since the last `restart`.
+  package var tokens: FixedBuffer<Int32> { sink.tokens }
 
   /// Where input may still be put: behind the text, one byte left for a space before it.
-  var freeText: FixedBuffer<UInt8> {
+  package var freeText: FixedBuffer<UInt8> {
     memory.prompt.extracting(min(textBytes + 1, memory.prompt.count)..<memory.prompt.count)
   }
 
   /// The second half of the free room: lines of a conversation are read there, then appended.
-  var linesBuffer: FixedBuffer<UInt8> {
+  package var linesBuffer: FixedBuffer<UInt8> {
     let free = freeText
     return free.extracting(free.count / 2..<free.count)
   }
 
   /// Counts `count` bytes that were put into `freeText`.
-  mutating func advanceText(_ count: Int) { textBytes += count }
+  package mutating func advanceText(_ count: Int) { textBytes += count }
 
   /// Appends to the text.
-  mutating func append(_ text: Text) throws(Failure) {
+  package mutating func append(_ text: Text) throws(Failure) {
     let free = freeText
     guard text.count <= free.count else { throw .inputTooLong(limitBytes: memory.prompt.count) }
     for index in 0..<text.count { free[index] = text[index] }
@@ -65,29 +65,26 @@ struct PromptBuilder<System: Host> {
   }
 
   /// Ends a document, so that an instruction starts on a line of its own; raw text is not touched.
-  mutating func endDocument() throws(Failure) {
+  package mutating func endDocument() throws(Failure) {
     guard usesTemplate, textBytes > 0, memory.prompt[textBytes] != 10 else { return }
     try append(Text("\n"))
   }
 
   /// Refuses a chat without a template early.
-  func checkTemplate() throws(Failure) {
+  package func checkTemplate() throws(Failure) {
     if usesTemplate && !hasOwnTemplate && template.family == .unrecognised {
       throw .noChatTemplate
     }
   }
 
   /// Forgets text and tokens: a new message comes.
-  mutating func restart() {
+  package mutating func restart() {
     textBytes = 0
     sink.removeAll()
   }
 
-  /// Forgets the text alone.
-  mutating func removeText() { textBytes = 0 }
-
   /// Builds the tokens of a message with the text at hand; the reply follows them.
-  mutating func build(afterReply: Bool) throws(Failure) {
+  package mutating func build(afterReply: Bool) throws(Failure) {
     if !usesTemplate {
       try encode(text, begins: !afterReply, special: true, startsText: true)
     } else if hasOwnTemplate {
@@ -97,6 +94,7 @@ struct PromptBuilder<System: Host> {
       try encode(options.text(.suffix) ?? .empty, begins: false, special: true, startsText: false)
     } else {
       if afterReply { try append(template.suffix(of: .assistant)) }
+      if !afterReply, tokenizer.addsBegin, let begin = tokenizer.beginToken { try append(begin) }
       if !afterReply, let system = options.text(.system) { try message(.system, system) }
       try message(.user, nil)
       try append(template.generationPrompt)
@@ -143,9 +141,11 @@ struct PromptBuilder<System: Host> {
   }
 
   private mutating func append(_ tokens: TokenSequence) throws(Failure) {
-    for index in 0..<tokens.count {
-      do { try sink.append(tokens[index]) } catch { throw failure(error) }
-    }
+    for index in 0..<tokens.count { try append(tokens[index]) }
+  }
+
+  private mutating func append(_ token: Int32) throws(Failure) {
+    do { try sink.append(token) } catch { throw failure(error) }
   }
 
   private mutating func encode(

@@ -114,8 +114,8 @@ package enum RunCommand<System: Host> {
     _ writer: inout ReplyWriter<System>, _ console: inout Console<System>
   ) throws(Failure) {
     if let instruction = options.text(.prompt) { try prompt.append(instruction) }
+    guard prompt.textBytes > 0 else { throw .inputEmpty }
     try prompt.build(afterReply: false)
-    guard prompt.tokens.count > 0 else { throw .inputEmpty }
     try stream.prefill(prompt.tokens, &console)
     if options.has(.json) { console.output.append("{\"reply\":\"") }
     try stream.reply(tokensMax: profile.replyTokens, &matcher, &writer, &console)

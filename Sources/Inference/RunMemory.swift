@@ -69,7 +69,9 @@ package struct RunMemory: BitwiseCopyable {
     sampler = Sampler(settings, vocabulary: shape.model.vocabulary, in: &arena)
     arena.begin(.stacks)
     stacks = arena.take(
-      WorkerPool.byteCount(threadCount: shape.profile.threads, pageSize: shape.pageBytes))
+      WorkerPool.byteCount(
+        threadCount: shape.profile.threads, stackBytes: shape.profile.stackBytes,
+        pageSize: shape.pageBytes))
     arena.end()
     self.session = session
   }

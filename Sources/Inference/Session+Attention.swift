@@ -128,7 +128,8 @@ extension Session {
       own.scores, scoreStride: stride,
       queryPositions: own.positions.extracting(0..<rows.count),
       mask: AttentionMask(
-        slotPositions: cache.positions(layer: layer), slotCount: live, sinkSlots: 0, window: UInt32.max),
+        slotPositions: cache.positions(layer: layer), slotCount: live, sinkSlots: 0,
+        window: UInt32.max),
       sums: rowSums)
     kernels.weightedSum(
       probabilities: own.scores, probabilityStride: stride, sums: rowSums,

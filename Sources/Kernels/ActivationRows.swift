@@ -4,8 +4,8 @@ package import Units
 
 /// Quantized activations: one row per token (or per query of attention).
 ///
-/// int8 with one float scale (largest magnitude / 127) and one sum of quants per group of 32 columns;
-/// a group whose largest magnitude is below 2⁻¹⁰⁰ is zero. The memory is the caller's.
+/// int8 with one float scale (largest magnitude / 127) and one sum of quants per group of 32
+/// columns; a group whose largest magnitude is below 2⁻¹⁰⁰ is zero. The memory is the caller's.
 package struct ActivationRows: BitwiseCopyable {
   package let columns: Int
   package let rows: Int

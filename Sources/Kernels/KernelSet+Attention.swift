@@ -31,10 +31,10 @@ package struct AttentionMask: BitwiseCopyable {
 
 /// Attention of queries over one KV head of the cache.
 ///
-/// Steps: `appendKey`, `appendValue` once per token; queries rotated (`hadamard`) where keys are int4
-/// and quantized (`quantize`, columns = head dimension); `scores`, `softmax`, `weightedSum`; outputs
-/// rotated back where values are int4. Queries may be any mix of heads and tokens that share the KV
-/// head; the bits equal those of one query at a time.
+/// Steps: `appendKey`, `appendValue` once per token; queries rotated (`hadamard`) where keys are
+/// int4 and quantized (`quantize`, columns = head dimension); `scores`, `softmax`, `weightedSum`;
+/// outputs rotated back where values are int4. Queries may be any mix of heads and tokens that
+/// share the KV head; the bits equal those of one query at a time.
 extension KernelSet {
   /// Quantizes a key into its slot, over whatever was there; int4 keys come rotated.
   package func appendKey(
@@ -76,8 +76,8 @@ extension KernelSet {
 
   /// scores[query][slot] = query · key / √(head dimension) for the slots of `slots`.
   ///
-  /// `scores` is [queries][scoreStride]; other slots are left alone, so that ranges may take different
-  /// queries.
+  /// `scores` is [queries][scoreStride]; other slots are left alone, so that ranges may take
+  /// different queries.
   package func scores(
     queries: ActivationRows, keys: FixedBuffer<UInt8>, layout: KeyLayout, slots: Range<Int>,
     into scores: FixedBuffer<Float>, scoreStride: Int
@@ -125,8 +125,8 @@ extension KernelSet {
 
   /// output[query] = Σ probability · value / sum, over the first `slotCount` slots.
   ///
-  /// `probabilities` is what `softmax` left, [queries][probabilityStride]; `sums` has one element per
-  /// query. Of each row of `output`, [queries][outputStride], the head dimension is written.
+  /// `probabilities` is what `softmax` left, [queries][probabilityStride]; `sums` has one element
+  /// per query. Of each row of `output`, [queries][outputStride], the head dimension is written.
   package func weightedSum(
     probabilities: FixedBuffer<Float>, probabilityStride: Int, sums: FixedBuffer<Float>,
     values: FixedBuffer<UInt8>, layout: ValueLayout, slotCount: Int,

@@ -6,9 +6,9 @@ package import Units
 extension KernelSet {
   /// output[token][row] = Σ weight[row][k] · activation[token][k] for the rows of `tiles`.
   ///
-  /// `output` is [tokens][outputStride]; rows 16 · tiles.lowerBound and up of each token are written,
-  /// padding rows as 0. Threads share a product by disjoint ranges of tiles; any cut of tokens into
-  /// calls gives the same bits. Cost: one pass over the tiles for every few tokens.
+  /// `output` is [tokens][outputStride]; rows 16 · tiles.lowerBound and up of each token are
+  /// written, padding rows as 0. Threads share a product by disjoint ranges of tiles; any cut of
+  /// tokens into calls gives the same bits. Cost: one pass over the tiles for every few tokens.
   package func matmul(
     _ weights: FixedBuffer<UInt8>, layout: WeightLayout, tiles: Range<Int>,
     activations: ActivationRows, into output: FixedBuffer<Float>, outputStride: Int

@@ -18,7 +18,7 @@ package enum PackingError: Error, Equatable, Sendable {
   case ropeFactor(index: Int, Float)
   case vocabularySize(tokens: Int, rows: Int)
   case tokenOutOfRange(key: String, UInt64, vocabulary: Int)
-  case tokenizer(String)
+  case vocabulary(VocabularyError)
 
   // The tensors.
   case unknownTensor(String)
@@ -54,7 +54,7 @@ extension PackingError: CustomStringConvertible {
       "the tokenizer has \(tokens) tokens but the embedding \(rows) rows"
     case .tokenOutOfRange(let key, let token, let vocabulary):
       "key \(quoted(key)): token \(token) is outside a vocabulary of \(vocabulary)"
-    case .tokenizer(let reason): reason
+    case .vocabulary(let error): error.description
     case .unknownTensor(let name): "tensor \(quoted(name)) is not known in this architecture"
     case .missingTensor(let name): "tensor \(quoted(name)) is missing"
     case .wrongShape(let name, let found, let expected):

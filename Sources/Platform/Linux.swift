@@ -42,8 +42,9 @@ package enum Linux: Host {
   }
 
   package static func programBytes(stackBytes: Int) -> Int {
-    platform_prefault_program()
+    let imageBytes = Int(platform_prefault_program())
     platform_prefault_stack(UInt(stackBytes))
+    if imageBytes > 0 { return imageBytes + stackBytes }
     let counted = Int(platform_resident_bytes())
     return counted > 0 ? counted : memoryUsage().residentBytes
   }
@@ -65,18 +66,20 @@ package enum Linux: Host {
   }
 
   package static func startWorkers(
-    threadCount: Int, memory: FixedBuffer<UInt8>, processors: FixedBuffer<Int32>
+    threadCount: Int, stackBytes: Int, spinMicroseconds: Int, memory: FixedBuffer<UInt8>,
+    processors: FixedBuffer<Int32>
   ) throws(HostError) -> WorkerPool {
-    let needed = WorkerPool.byteCount(threadCount: threadCount, pageSize: pageSize)
+    let needed = WorkerPool.byteCount(
+      threadCount: threadCount, stackBytes: stackBytes, pageSize: pageSize)
     precondition(memory.count >= needed, "the pool's memory is smaller than its plan")
     precondition(
       processors.count == 0 || processors.count >= threadCount, "one processor per thread")
     // SAFETY: the memory belongs to the pool from here on; both buffers live as long as the process.
     let state = unsafe UnsafeMutableRawPointer(memory.unsafeBaseAddress)
     precondition(UInt(bitPattern: state) % UInt(pageSize) == 0, "the pool starts on a page")
-    let stackBytes = WorkerPool.stackBytes.roundedUp(toMultipleOf: pageSize)
+    let stackBytes = stackBytes.roundedUp(toMultipleOf: pageSize)
     let result = unsafe platform_pool_start(
-      state, threadCount, UInt(stackBytes),
+      state, threadCount, UInt(stackBytes), UInt(spinMicroseconds),
       processors.count == 0 ? nil : UnsafePointer(processors.unsafeBaseAddress))
     guard result >= 0 else { throw HostError(systemError: result) }
     return unsafe WorkerPool(

@@ -125,11 +125,6 @@ extension Profile {
         .contradiction(
           .threadsAboveProcessors(coresLine: lines[.cores], processors: processors.count)))
     }
-    if stackBytes < pageBytes {
-      throw ProfileError(
-        line: lines[.stack], key: .stack,
-        .contradiction(.stackBelowPage(pageLine: lines[.pageSize], pageBytes: pageBytes)))
-    }
     // At most 256 threads of 64 MiB: no overflow.
     let stacksBytes = max(threads, 1) * stackBytes
     if stacksBytes >= budgetBytes {

@@ -41,8 +41,8 @@ package struct Profile: BitwiseCopyable, Equatable, Sendable {
   /// `spin-microseconds`: microseconds a thread waits actively at a barrier before it sleeps.
   package var spinMicroseconds = 50
 
-  /// `stack`: bytes of stack of each thread.
-  package var stackBytes = 64 * 1024
+  /// `stack`: bytes of stack of each thread; 128 KiB is the least that glibc takes on ARM64.
+  package var stackBytes = 128 * 1024
 
   /// `prompt-bytes`: bytes of the longest input text.
   package var promptBytes = 256 * 1024
@@ -54,7 +54,7 @@ package struct Profile: BitwiseCopyable, Equatable, Sendable {
   package var replyTokens = 256
 
   /// `huge-pages`: whether the arena asks for huge pages.
-  package var usesHugePages = false
+  package var usesHugePages = true
 
   /// `lock-memory`: whether the arena is locked, so that it is never swapped out.
   package var locksMemory = false

@@ -156,10 +156,6 @@ extension ProfileError.Contradiction {
       text.append("are more than the cores they are pinned to, ")
       Self.write(processors, unit: "", line: line, to: &text)
       text.append("; lower threads or name more cores")
-    case .stackBelowPage(let line, let bytes):
-      text.append("is less than a page of ")
-      Self.write(size: bytes, line: line, to: &text)
-      text.append("; raise the stack")
     case .stacksAboveBudget(let line, let stacks, let budget):
       text.append("the stacks of all threads, ")
       ByteSize.write(stacks, to: &text)

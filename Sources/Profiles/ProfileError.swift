@@ -83,8 +83,6 @@ package struct ProfileError: Error, BitwiseCopyable, Equatable, Sendable {
     case wordAbovePrompt(promptLine: Int, promptBytes: Int)
     /// More threads than processors to pin them to.
     case threadsAboveProcessors(coresLine: Int, processors: Int)
-    /// A stack is smaller than a page.
-    case stackBelowPage(pageLine: Int, pageBytes: Int)
     /// The stacks of all threads take the whole budget.
     case stacksAboveBudget(budgetLine: Int, stacksBytes: Int, budgetBytes: Int)
     /// The prompt's text takes the whole budget.

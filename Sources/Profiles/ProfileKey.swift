@@ -66,7 +66,7 @@ package enum ProfileKey: Int, NamedChoice {
     case .cores: .processors
     case .isa: .instructionSet
     case .spinMicroseconds: .integer(min: 0, max: 1_000_000)
-    case .stack: .size(min: 16 << 10, max: 64 << 20)
+    case .stack: .size(min: 64 << 10, max: 64 << 20)
     case .promptBytes: .size(min: 1 << 10, max: 1 << 30)
     case .wordBytes: .size(min: 64, max: 1 << 30)
     case .tokens: .integer(min: 1, max: 1 << 24)

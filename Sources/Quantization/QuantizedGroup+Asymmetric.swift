@@ -2,9 +2,9 @@
 extension QuantizedGroup {
   /// int4 with scale and minimum of the smallest squared error that the search finds.
   ///
-  /// 1. Each candidate spreads the range of the values over 8 … 15 steps, or over 15.5, 16.25 … 18.5,
-  ///    which cut off both ends. A group that was quantized before and uses 1 … 15 steps of its levels
-  ///    is recovered, because one of 8 … 15 is a multiple.
+  /// 1. Each candidate spreads the range of the values over 8 … 15 steps, or over 15.5, 16.25 …
+  ///    18.5, which cut off both ends. A group that was quantized before and uses 1 … 15 steps of
+  ///    its levels is recovered, because one of 8 … 15 is a multiple.
   /// 2. Both parameters are rounded to half precision, then the nibbles chosen.
   /// 3. Scale and minimum are fitted to the nibbles by least squares, and step 2 repeated, twice.
   ///

@@ -4,8 +4,8 @@ package import Units
 ///
 /// 1. Columns are filled up to a multiple of 32, rows to a multiple of 16, with zero weights.
 /// 2. A tile holds all its quants first, group by group. int8: 8 × 64 bytes a group, each 64 bytes
-///    [16 rows][4 k]. int4: 4 × 64 bytes a group, each 64 bytes [16 rows][4 bytes] for 8 k, where byte
-///    j of a row holds k = j in its low and k = 4 + j in its high nibble.
+///    [16 rows][4 k]. int4: 4 × 64 bytes a group, each 64 bytes [16 rows][4 bytes] for 8 k, where
+///    byte j of a row holds k = j in its low and k = 4 + j in its high nibble.
 /// 3. Then the scales, half precision, [groups][16 rows]; then, asymmetric, the minimums alike.
 /// 4. A tile is filled up with zero bytes to a multiple of 64. Tiles follow each other.
 package struct WeightLayout: BitwiseCopyable {

@@ -54,11 +54,11 @@ package struct TokenSequence: BitwiseCopyable {
 /// A conversation is, for each message, `prefix(of:after:)`, the text (as the prefix says;
 /// special tokens not parsed), and `suffix(of:)`; then `generationPrompt`.
 ///
-/// Header words of the section: magic, version, family, zero, tokens of the
-/// vocabulary. Then 16 entries of (first token, tokens, flags, 0): the prefixes of each role
-/// after nothing and after each role, 4 × role + (0 or 1 + previous role); the suffixes of each
-/// role, 12 + role; the generation prompt, 15. Flags: 1: a space leads, 2: the text starts a
-/// text, 4: it is trimmed. Then tokens up to the end.
+/// Header words of the section: magic, version, family, then zeros. Then 16 entries of (first
+/// token, tokens, flags, 0): the prefixes of each role after nothing and after each role,
+/// 4 × role + (0 or 1 + previous role); the suffixes of each role, 12 + role; the generation
+/// prompt, 15. Flags: 1: a space leads, 2: the text starts a text, 4: it is trimmed. Then tokens
+/// up to the end.
 package struct ChatTemplate: BitwiseCopyable {
   package static var magic: UInt32 { 0x5441_4843 }
   package static var version: UInt32 { 1 }
@@ -96,15 +96,14 @@ package struct ChatTemplate: BitwiseCopyable {
     }
     self.family = family
     for index in 0..<Self.entries {
-      let (first, count) = (Self.entry(section, index, 0), Self.entry(section, index, 1))
-      guard Int(first) <= Self.tokensMax && Int(count) <= Self.tokensMax - Int(first) else {
+      let first = Int(Self.entry(section, index, 0))
+      let count = Int(Self.entry(section, index, 1))
+      guard first <= Self.tokensMax && count <= Self.tokensMax - first else {
         throw .badSequence(index: index)
       }
-    }
-    for index in 0..<Self.tokensMax {
-      let token = Self.word(section, Self.tokensOffset / 4 + index)
-      guard Int(token) < tokenCount || token == 0 else {
-        throw .idOutOfRange(token, index: index)
+      for place in first..<first + count {
+        let token = Self.word(section, Self.tokensOffset / 4 + place)
+        guard Int(token) < tokenCount else { throw .idOutOfRange(token, index: place) }
       }
     }
   }

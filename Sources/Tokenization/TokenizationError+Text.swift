@@ -48,6 +48,11 @@ extension TokenizerSectionError {
       text.append("the section has the wrong size: ")
       Self.append(bytes, of: needed, &text)
     case .badPieceEnd(let token): Self.append("bad end of the text of token ", token, &text)
+    case .badSpecial(let token, let bytes):
+      Self.append("special token ", token, &text)
+      Self.append(" has a text of ", bytes, &text)
+      Self.append(" bytes; 1 to ", TokenizerLayout.specialBytesMax, &text)
+      text.append(" are possible")
     case .badScore(let token): Self.append("bad score of token ", token, &text)
     case .badMergeStart(let token): Self.append("bad start of the merges of token ", token, &text)
     case .idOutOfRange(let token, let index):

@@ -42,6 +42,9 @@ package enum TokenizerSectionError: Error, Equatable {
   /// The text of token `token` ends before it begins or beyond the text of all.
   case badPieceEnd(token: Int)
 
+  /// Special token `token` has no text, or more than a text is searched for.
+  case badSpecial(token: Int, bytes: Int)
+
   /// The score of token `token` is not a finite number.
   case badScore(token: Int)
 

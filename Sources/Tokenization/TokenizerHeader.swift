@@ -69,8 +69,9 @@ struct TokenizerHeader: BitwiseCopyable {
     for index in 0..<specialCount {
       let token = Int(Self.word(section, layout.specials / 4 + index))
       let start = token == 0 ? 0 : Int(Self.word(section, layout.pieceEnds / 4 + token - 1))
-      guard start < Int(Self.word(section, layout.pieceEnds / 4 + token)) else {
-        throw .badPieceEnd(token: token)
+      let bytes = Int(Self.word(section, layout.pieceEnds / 4 + token)) - start
+      guard bytes > 0 && bytes <= TokenizerLayout.specialBytesMax else {
+        throw .badSpecial(token: token, bytes: bytes)
       }
       let first = section[layout.pieceBytes + start]
       summary.specialFirstBytes[Int(first &>> 6)] |= 1 &<< UInt64(first & 63)

@@ -49,6 +49,7 @@ package struct TokenizerLayout: BitwiseCopyable {
   package static var tokensMax: Int { 1 << 24 }
   package static var mergesMax: Int { 1 << 26 }
   package static var pieceBytesMax: Int { 1 << 30 }
+  package static var specialBytesMax: Int { 1_024 }
   package static var pairFilterBytes: Int { 32_768 }
 
   package static var addsBeginFlag: UInt32 { 1 }

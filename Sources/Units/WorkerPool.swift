@@ -14,9 +14,6 @@ package struct WorkerPool: BitwiseCopyable {
   /// Returns when every thread of the pool has called it.
   package typealias Barrier = @convention(c) (UnsafeMutableRawPointer) -> Void
 
-  /// Usable bytes of each started thread's stack; a guard page lies below it.
-  package static var stackBytes: Int { 128 * 1024 }
-
   /// Number of threads, the caller of `run` included.
   package let threadCount: Int
 
@@ -60,10 +57,11 @@ package struct WorkerPool: BitwiseCopyable {
     unsafe meet(state)
   }
 
-  /// Bytes the platform needs for `threadCount` threads on a kernel with pages of `pageSize`.
+  /// Bytes the platform needs for `threadCount` threads with `stackBytes` of usable stack each, on a
+  /// kernel with pages of `pageSize`.
   ///
   /// One page for the shared state, then a guard page and a stack for each thread but the caller.
-  package static func byteCount(threadCount: Int, pageSize: Int) -> Int {
+  package static func byteCount(threadCount: Int, stackBytes: Int, pageSize: Int) -> Int {
     let stack = stackBytes.roundedUp(toMultipleOf: pageSize)
     return pageSize + (threadCount - 1) * (pageSize + stack)
   }

@@ -2,6 +2,7 @@ internal import ArgumentParser
 internal import Foundation
 internal import Packing
 internal import Synchronization
+internal import Tokenization
 
 /// `terrarium pack`: turns a GGUF file into a pack file.
 struct PackCommand: ParsableCommand {
@@ -47,6 +48,9 @@ struct PackCommand: ParsableCommand {
       }
       bar.clear()
       print(PackTable.text(report))
+      if report.chatTemplate == .unrecognised {
+        print("no chat template that is known: give the prefix and suffix of messages to run")
+      }
       print("\(outputPath): \(PackTable.grouped(report.fileBytes)) bytes")
     } catch {
       bar.clear()

@@ -16,8 +16,8 @@ struct Terrarium: ParsableCommand {
       one act and asks the system for nothing more.
       """,
     subcommands: [
-        RunEntry.self, PlanEntry.self, LogitsEntry.self, PackCommand.self, TokenizeCommand.self,
-      ])
+      RunEntry.self, PlanEntry.self, LogitsEntry.self, PackCommand.self, TokenizeCommand.self,
+    ])
 
   /// Hands `plan`, `run` and `logits` to the core, everything else to the argument parser.
   static func main() {

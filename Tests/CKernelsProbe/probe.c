@@ -1,5 +1,5 @@
-// Runs every kernel of every instruction set this processor has on seeded inputs and prints one hash
-// of all results per set: equal hashes, equal bits.
+// Runs every kernel of every instruction set this processor has on seeded inputs and prints one
+// hash of all results per set: equal hashes, equal bits.
 //
 // Built by the tests of the module Kernels, natively and for ARM64, where it needs no C library:
 // it starts at _start and finds the capabilities of the processor above its arguments.
@@ -137,8 +137,8 @@ static void products(const kernel_table *k) {
     size_t halves = groups * (format == 2 ? 32 : 16);
     size_t tile_bytes = (quant_bytes + 2 * halves + 63) / 64 * 64;
     random_tiles(tiles, quant_bytes, halves, tile_bytes);
-    kernel_matmul m = {bytes, tile_bytes, tiles, groups, random_rows(k, tokens, groups * 32 - below(32)),
-                       d, tiles * 16};
+    kernel_rows x = random_rows(k, tokens, groups * 32 - below(32));
+    kernel_matmul m = {bytes, tile_bytes, tiles, groups, x, d, tiles * 16};
     (format == 0 ? k->matmul_int8 : format == 1 ? k->matmul_int4 : k->matmul_int4_asymmetric)(&m);
     fold_in(d, tokens * tiles * 64);
     (format == 0 ? k->row_int8 : format == 1 ? k->row_int4 : k->row_int4_asymmetric)(
@@ -174,8 +174,8 @@ static void attention(const kernel_table *k) {
     fold_in(d, queries * stride * 4);
     uint32_t at[16];
     for (size_t q = 0; q < queries; q++) at[q] = (uint32_t)below(slots);
-    kernel_softmax p = {d, stride, slots, positions, at, queries, below(5), (uint32_t)(1 + below(slots)),
-                        c};
+    uint32_t window = (uint32_t)(1 + below(slots));
+    kernel_softmax p = {d, stride, slots, positions, at, queries, below(5), window, c};
     k->softmax(&p);
     fold_in(d, queries * stride * 4);
     fold_in(c, queries * 4);

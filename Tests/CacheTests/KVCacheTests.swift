@@ -49,9 +49,11 @@ import Units
           #expect((0..<piece.count).allSatisfy { piece[$0] == UInt8(index + 1) })
         }
         func pages(_ bytes: Int) -> Int { (bytes + 4095) / 4096 * 4096 }
-        #expect(arena.regionBytes[Region.keys.rawValue] == pages(6 * cache.keyLayout.bytes(slots: slots)))
         #expect(
-          arena.regionBytes[Region.values.rawValue] == pages(6 * cache.valueLayout.bytes(slots: slots)))
+          arena.regionBytes[Region.keys.rawValue] == pages(6 * cache.keyLayout.bytes(slots: slots)))
+        #expect(
+          arena.regionBytes[Region.values.rawValue]
+            == pages(6 * cache.valueLayout.bytes(slots: slots)))
         #expect(arena.regionBytes[Region.positions.rawValue] == pages(3 * 4 * slots))
       }
     }

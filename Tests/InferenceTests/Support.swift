@@ -59,7 +59,16 @@ func arena(byteCount: Int, pageBytes: Int) -> Arena {
 /// A pool of real threads, which end with the process.
 func workers(_ threadCount: Int) throws -> WorkerPool {
   if threadCount == 1 { return .single }
-  let byteCount = WorkerPool.byteCount(threadCount: threadCount, pageSize: Linux.pageSize)
+  let stackBytes = 128 << 10
+  let byteCount = WorkerPool.byteCount(
+    threadCount: threadCount, stackBytes: stackBytes, pageSize: Linux.pageSize)
   let memory = try Linux.reserve(byteCount: byteCount, hugePages: false, locked: false)
-  return try Linux.startWorkers(threadCount: threadCount, memory: memory, processors: .empty)
+  return try Linux.startWorkers(
+    threadCount: threadCount, stackBytes: stackBytes, spinMicroseconds: 50, memory: memory,
+    processors: .empty)
+}
+
+/// The place of the largest element.
+func likeliest(_ logits: [Float]) -> Int {
+  logits.indices.max { logits[$0] < logits[$1] } ?? 0
 }

@@ -23,7 +23,8 @@ import Units
     defer { remove(input, output) }
     var calls = 0
     #expect(throws: PackingError.interrupted) {
-      _ = try Packer.pack(input: input, output: output, threads: 1) { done, total in
+      _ = try Packer.pack(input: input, output: output, resources: PackResources(threads: 1)) {
+        done, total in
         #expect(done <= total)
         calls += 1
         return calls < 3
@@ -63,7 +64,8 @@ import Units
     let (input, output) = try files()
     defer { remove(input, output) }
     var last: UInt64 = 0
-    let report = try Packer.pack(input: input, output: output, threads: 2) { done, total in
+    let report = try Packer.pack(input: input, output: output, resources: PackResources(threads: 2))
+    { done, total in
       #expect(done > last && done <= total)
       last = done
       return true

@@ -19,11 +19,15 @@ struct Counters {
   let room: FixedBuffer<UInt8>
   var turns: Turns
 
+  static let stackBytes = 128 << 10
+
   init(threadCount: Int, processors: FixedBuffer<Int32>? = nil) throws(HostError) {
-    let size = WorkerPool.byteCount(threadCount: threadCount, pageSize: Linux.pageSize)
+    let size = WorkerPool.byteCount(
+      threadCount: threadCount, stackBytes: Self.stackBytes, pageSize: Linux.pageSize)
     room = try Linux.reserve(byteCount: size + 65536, hugePages: false, locked: false)
     pool = try Linux.startWorkers(
-      threadCount: threadCount, memory: room.extracting(0..<size),
+      threadCount: threadCount, stackBytes: Self.stackBytes, spinMicroseconds: 50,
+      memory: room.extracting(0..<size),
       processors: processors ?? memory(0))
     turns = Turns(pool: pool)
   }
@@ -99,16 +103,19 @@ struct Counters {
   }
 
   @Test func statesItsBytes() {
-    #expect(WorkerPool.byteCount(threadCount: 1, pageSize: 4096) == 4096)
-    #expect(WorkerPool.byteCount(threadCount: 4, pageSize: 4096) == 4096 + 3 * (4096 + 131_072))
-    #expect(WorkerPool.byteCount(threadCount: 2, pageSize: 65536) == 2 * 65536 + 131_072)
+    func bytes(_ threads: Int, _ stack: Int, _ page: Int) -> Int {
+      WorkerPool.byteCount(threadCount: threads, stackBytes: stack, pageSize: page)
+    }
+    #expect(bytes(1, 131_072, 4096) == 4096)
+    #expect(bytes(4, 131_072, 4096) == 4096 + 3 * (4096 + 131_072))
+    #expect(bytes(2, 131_000, 65536) == 2 * 65536 + 131_072)
   }
 
   @Test func aStackThatOverflowsHitsItsGuard() async {
     await #expect(processExitsWith: .failure) {
       var counters = try Counters(threadCount: 2)
       unsafe counters.pool.run(&counters.turns) { _, index, _ in
-        if index == 1 { Linux.prefaultStack(byteCount: WorkerPool.stackBytes + 4096) }
+        if index == 1 { Linux.prefaultStack(byteCount: Counters.stackBytes + 4096) }
       }
       Linux.exit(0)
     }

@@ -22,9 +22,6 @@ import Units
       "threads = 3\ncores = \"4-5\"", 2, .threads,
       .threadsAboveProcessors(coresLine: 3, processors: 2))
     check(
-      "page-size = \"64 KiB\"\nstack = \"32 KiB\"", 3, .stack,
-      .stackBelowPage(pageLine: 2, pageBytes: 65_536))
-    check(
       "threads = 16\nstack = \"64 MiB\"", 3, .stack,
       .stacksAboveBudget(budgetLine: 1, stacksBytes: 1 << 30, budgetBytes: 1 << 30))
     check(
@@ -67,9 +64,6 @@ import Units
       try text("policy = \"streaming\"\ncontext = 67\ntile = 64")
         == "board.toml:3: context: streaming keeps the first 4 tokens and a window of at least one "
         + "tile; write at least 68")
-    #expect(
-      try text("page-size = \"64 KiB\"\nstack = \"32 KiB\"")
-        == "board.toml:3: stack: is less than a page of 64 KiB (line 2); raise the stack")
   }
 
   @Test func `a command line overrides, and other values give way`() throws {

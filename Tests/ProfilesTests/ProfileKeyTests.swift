@@ -25,7 +25,7 @@ import Units
     #expect(profile.processors.isEmpty)
     #expect(profile.instructionSet == .automatic)
     #expect(profile.spinMicroseconds == 50)
-    #expect(profile.stackBytes == 65_536)
+    #expect(profile.stackBytes == 131_072)
     #expect(profile.promptBytes == 262_144)
     #expect(profile.wordBytes == 16_384)
     #expect(profile.replyTokens == 256)
@@ -63,18 +63,18 @@ import Units
     try check("isa = \"dotprod\"") { $0.instructionSet = .dotprod }
     try check("isa = \"i8mm\"") { $0.instructionSet = .i8mm }
     try check("spin-microseconds = 0") { $0.spinMicroseconds = 0 }
-    try check("stack = \"128 KiB\"") { $0.stackBytes = 131_072 }
+    try check("stack = \"64 KiB\"") { $0.stackBytes = 65_536 }
     try check("prompt-bytes = \"1 MiB\"") { $0.promptBytes = 1 << 20 }
     try check("word-bytes = \"1 KiB\"") { $0.wordBytes = 1024 }
     try check("tokens = 1") { $0.replyTokens = 1 }
-    try check("huge-pages = true") { $0.usesHugePages = true }
+    try check("huge-pages = false") { $0.usesHugePages = false }
     try check("lock-memory = true") { $0.locksMemory = true }
   }
 
   @Test(arguments: [
     "budget = \"1023 KiB\"", "budget = \"65 TiB\"", "page-size = \"8 KiB\"", "context = -1",
     "context = 16777217", "tile = 0", "tile = 513", "threads = 0", "threads = 257",
-    "spin-microseconds = 1000001", "stack = \"15 KiB\"", "stack = \"65 MiB\"",
+    "spin-microseconds = 1000001", "stack = \"63 KiB\"", "stack = \"65 MiB\"",
     "prompt-bytes = \"1 KB\"", "prompt-bytes = \"2 GiB\"", "word-bytes = \"63 B\"", "tokens = 0",
     "tokens = -9223372036854775808",
   ])

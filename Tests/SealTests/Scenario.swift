@@ -52,7 +52,7 @@ struct Scenario: CustomTestStringConvertible {
       Scenario(
         name: "chat, \(threadCount) threads",
         words: start + ["--chat", "--tokens", "1000", "--policy", "streaming"],
-        input: String(repeating: "Where is the key?\n", count: 2000)),
+        input: String(repeating: "Where is the key?\n", count: 150)),
       Scenario(
         name: "Ctrl-C, \(threadCount) threads",
         words: endless + ["--prompt", "Once", "--tokens", "1000000"], interruptsAfter: 4000),

@@ -59,8 +59,9 @@ import Units
   }
 
   @Test func hexadecimalIsLowercase() {
-    #expect(text { $0.append(hexadecimal: buffer([0, 9, 10, 0xAF, 0xFF] as [UInt8]).bytes) }
-      == "00090aafff")
+    #expect(
+      text { $0.append(hexadecimal: buffer([0, 9, 10, 0xAF, 0xFF] as [UInt8]).bytes) }
+        == "00090aafff")
   }
 
   @Test func literalsBytesAndPadding() {

@@ -2,10 +2,11 @@
 //
 // Shapes and contracts are stated here once; the Swift module Kernels checks them before it calls.
 // No function allocates, keeps state or calls anything but memcpy and memset (portable: fmaf).
+// Stack, optimised: at most 32 KiB.
 //
 // Conventions
-// - "Lane sum": lane i (0 ... 15) adds elements i, i + 16, ... in order, missing ones as +0; then the
-//   lanes fold 16 -> 8 -> 4 -> 2 -> 1 (lane i adds lane i + width).
+// - "Lane sum": lane i (0 ... 15) adds elements i, i + 16, ... in order, missing ones as +0; then
+//   the lanes fold 16 -> 8 -> 4 -> 2 -> 1 (lane i adds lane i + width).
 // - Rounding to integers is to nearest, ties to even. Only what is called fma is fused.
 #ifndef CKERNELS_H
 #define CKERNELS_H
@@ -38,7 +39,8 @@ typedef struct {
   size_t output_stride;
 } kernel_matmul;
 
-// scores[query][slot] = acc * (1 / sqrt(dimensions)), acc as in kernel_matmul over the head's groups.
+// scores[query][slot] = acc * (1 / sqrt(dimensions)), acc as in kernel_matmul over the head's
+// groups.
 typedef struct {
   const uint8_t *keys;     // tiles of 16 slots
   size_t tile_bytes;
@@ -50,9 +52,9 @@ typedef struct {
   size_t score_stride;
 } kernel_scores;
 
-// In place: p = visible ? exp(score - largest visible score) : 0 for slots < slot_count, 0 up to the
-// next multiple of 32; sums[query] = lane sum of p. A slot is visible to a query when
-// position <= query position and (slot < sink_slots or query position - position < window).
+// In place: p = visible ? exp(score - largest visible score) : 0 for slots < slot_count, 0 up to
+// the next multiple of 32; sums[query] = lane sum of p. A slot is visible to a query when position
+// <= query position and (slot < sink_slots or query position - position < window).
 typedef struct {
   float *scores;           // [queries][score_stride]
   size_t score_stride;

@@ -32,8 +32,9 @@ void *_Nullable platform_reserve(unsigned long count, int huge_pages, int locked
 // Heap allocations so far; 0 where the program has no counter (see CAllocations) and no heap.
 unsigned long platform_allocation_count(void);
 void platform_prefault_stack(unsigned long count);
-// Makes the code and data of the program present.
-void platform_prefault_program(void);
+// Makes the code and data of the program present, but not the planning memory. Returns their bytes
+// where that is the whole program; 0 where it has libraries, which only the kernel can count.
+unsigned long platform_prefault_program(void);
 // Every page that is present now, counted exactly; 0 where the kernel does not tell.
 unsigned long platform_resident_bytes(void);
 // Zeroed memory of the program itself, for what is needed before anything is reserved.
@@ -55,7 +56,7 @@ typedef void (*platform_body)(void *_Nonnull context, long index, long count);
 // `memory` is page-aligned and zeroed: one page of state, then per started thread a guard page and
 // `stack_bytes` of stack. `processors` names one processor per thread, or is NULL.
 long platform_pool_start(void *_Nonnull memory, long threads, unsigned long stack_bytes,
-                         const int *_Nullable processors);
+                         unsigned long spin_microseconds, const int *_Nullable processors);
 void platform_pool_run(void *_Nonnull pool, platform_body _Nonnull body, void *_Nonnull context);
 void platform_pool_barrier(void *_Nonnull pool);
 

@@ -6,7 +6,7 @@ extension ChatMarkup {
     let tokenizer = hosted.tokenizer
     var writer = SectionWriter(byteCount: ChatTemplate.sectionBytes)
     for (word, value) in [
-      ChatTemplate.magic, ChatTemplate.version, family.rawValue, 0, UInt32(tokenizer.tokenCount),
+      ChatTemplate.magic, ChatTemplate.version, family.rawValue,
     ].enumerated() {
       writer.put(value, at: 0, word)
     }
@@ -89,18 +89,5 @@ extension Vocabulary {
       endText = String(decoding: header.bytes[ranges[Int(end)]], as: UTF8.self)
     }
     return ChatMarkup.recognise(text, end: endText)
-  }
-}
-
-extension Vocabulary {
-  /// The section of the chat template in the GGUF file, for the vocabulary's own `section`.
-  package func templateSection(_ section: [UInt8]) throws(VocabularyError) -> [UInt8] {
-    let hosted: HostedTokenizer
-    do throws(TokenizerSectionError) {
-      hosted = try HostedTokenizer(section: section)
-    } catch {
-      preconditionFailure("a section of our own is valid")
-    }
-    return try chatMarkup().section(hosted)
   }
 }

@@ -5,7 +5,7 @@ internal import Units
 
 /// Streams one matrix from a GGUF file into a pack, a block of tiles at a time.
 ///
-/// Memory: a block of the source and of the target, about `blockBytesMax` each unless one tile is
+/// Memory: a block of the source and of the target, about `PackResources.blockBytes` each unless one tile is
 /// larger, and one row of floats per thread. The result does not depend on the number of threads.
 struct MatrixWriter {
   private let file: GGUFFile
@@ -15,18 +15,16 @@ struct MatrixWriter {
   /// Tiles in a block.
   private let blockTiles: Int
 
-  private static let blockBytesMax = 8 << 20
-
   init(
     _ file: GGUFFile, _ tensor: GGUFTensor, format: WeightFormat, rows: Int, columns: Int,
-    threads: Int
+    _ resources: PackResources
   ) {
     self.file = file
     self.tensor = tensor
     encoder = MatrixEncoder(tensor, format: format, rows: rows, columns: columns)
     let tileBytes = max(WeightFormat.tileRows * encoder.rowBytes, encoder.layout.tileBytes)
-    blockTiles = min(encoder.layout.tiles, max(1, Self.blockBytesMax / tileBytes))
-    self.threads = min(threads, blockTiles)
+    blockTiles = min(encoder.layout.tiles, max(1, resources.blockBytes / tileBytes))
+    self.threads = min(resources.threads, blockTiles)
   }
 
   /// Hands the matrix's bytes to `consume` in order.

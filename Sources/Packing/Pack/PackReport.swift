@@ -1,5 +1,6 @@
 package import ModelFormat
 package import Quantization
+package import Tokenization
 
 /// What packing did to the matrices of one kind that had the same source and target.
 package struct PackReportRow: Equatable, Sendable {
@@ -27,9 +28,12 @@ package struct PackReport: Equatable, Sendable {
   /// In the order in which kinds first appear in the file.
   package private(set) var rows: [PackReportRow] = []
   package let fileBytes: UInt64
+  /// The family of the chat template; `unrecognised` where there is none that is known.
+  package let chatTemplate: ChatTemplateFamily
 
-  init(fileBytes: UInt64) {
+  init(fileBytes: UInt64, chatTemplate: ChatTemplateFamily) {
     self.fileBytes = fileBytes
+    self.chatTemplate = chatTemplate
   }
 
   mutating func add(

@@ -1,4 +1,3 @@
-internal import Foundation
 internal import ModelFormat
 internal import Quantization
 internal import Kernels
@@ -30,28 +29,27 @@ package enum Packer {
   /// Nothing is left of an output that did not become complete.
   package static func pack(
     input: String, output: String, options: PackOptions = PackOptions(), replacing: Bool = false,
-    threads: Int = ProcessInfo.processInfo.activeProcessorCount,
+    resources: PackResources = PackResources(),
     progress: (_ done: UInt64, _ total: UInt64) -> Bool = { _, _ in true }
   ) throws(PackingError) -> PackReport {
     let file = try reading { () throws(GGUFError) in try GGUFFile(path: input) }
     guard !file.isFile(at: output) else { throw .outputIsInput }
     return try pack(
-      file, output: output, options: options, replacing: replacing, threads: threads,
+      file, output: output, options: options, replacing: replacing, resources: resources,
       progress: progress)
   }
 
   /// Packs an opened GGUF file.
   package static func pack(
-    _ file: GGUFFile, output: String, options: PackOptions, replacing: Bool, threads: Int,
-    progress: (_ done: UInt64, _ total: UInt64) -> Bool
+    _ file: GGUFFile, output: String, options: PackOptions, replacing: Bool,
+    resources: PackResources, progress: (_ done: UInt64, _ total: UInt64) -> Bool
   ) throws(PackingError) -> PackReport {
-    precondition(threads > 0, "at least one thread")
     let model = try ModelDescription(file.header)
-    let tokenizer = try TokenizerSections.build(file.header)
+    let sections = try TokenizerSections(file.header)
     var header = layout(
-      model, options, (UInt64(tokenizer.tokenizer.count), UInt64(tokenizer.template.count)))
+      model, options, (UInt64(sections.tokenizer.count), UInt64(sections.chatTemplate.count)))
     let small: [(kind: SectionKind, bytes: [UInt8])] = [
-      (.tokenizer, tokenizer.tokenizer), (.chatTemplate, tokenizer.template),
+      (.tokenizer, sections.tokenizer), (.chatTemplate, sections.chatTemplate),
       (.rotary, try rotary(model, file)), (.vectors, try vectors(model, file, header)),
     ]
     let target = try OutputFile(path: output, replacing: replacing)
@@ -60,8 +58,9 @@ package enum Packer {
       try target.write(bytes.rawSpan, at: header.offset(of: kind))
       header.setChecksum(XXH64.hash(bytes.rawSpan), of: kind)
     }
-    let report = try writeMatrices(
-      model, file, to: target, &header, options, threads: threads, progress: progress)
+    var report = PackReport(fileBytes: header.fileBytes, chatTemplate: sections.family)
+    try writeMatrices(
+      model, file, to: target, &header, &report, options, resources, progress: progress)
     header.seal()
     try target.write(header.bytes.rawSpan, at: 0)
     try target.finish()
@@ -70,14 +69,14 @@ package enum Packer {
 
   private static func layout(
     _ model: ModelDescription, _ options: PackOptions,
-    _ sections: (tokenizer: UInt64, template: UInt64)
+    _ sections: (tokenizer: UInt64, chatTemplate: UInt64)
   ) -> PackHeaderBuilder {
     let formats = model.matrices.enumerated().map { index, tensor in
       options.format(of: model.hyperparameters.matrix(at: index).role, source: tensor.type)
     }
     return PackHeaderBuilder(
       model.hyperparameters, name: model.name, sourceName: model.sourceName, formats: formats,
-      tokenizerBytes: sections.tokenizer, templateBytes: sections.template)
+      tokenizerBytes: sections.tokenizer, templateBytes: sections.chatTemplate)
   }
 
   /// The rotary section: the fraction of a turn of each rotated pair.
@@ -133,11 +132,10 @@ package enum Packer {
 
   private static func writeMatrices(
     _ model: ModelDescription, _ file: GGUFFile, to target: OutputFile,
-    _ header: inout PackHeaderBuilder, _ options: PackOptions, threads: Int,
-    progress: (_ done: UInt64, _ total: UInt64) -> Bool
-  ) throws(PackingError) -> PackReport {
+    _ header: inout PackHeaderBuilder, _ report: inout PackReport, _ options: PackOptions,
+    _ resources: PackResources, progress: (_ done: UInt64, _ total: UInt64) -> Bool
+  ) throws(PackingError) {
     let total = header.fileBytes
-    var report = PackReport(fileBytes: total)
     var section = XXH64()
     var end = header.offset(of: .matrices)
     for (index, tensor) in model.matrices.enumerated() {
@@ -145,7 +143,7 @@ package enum Packer {
       let (rows, columns) = model.hyperparameters.shape(of: role)
       let format = options.format(of: role, source: tensor.type)
       let writer = MatrixWriter(
-        file, tensor, format: format, rows: rows, columns: columns, threads: threads)
+        file, tensor, format: format, rows: rows, columns: columns, resources)
       let padding = [UInt8](repeating: 0, count: Int(header.matrixOffsets[index] - end))
       section.update(padding.rawSpan)
       end = header.matrixOffsets[index]
@@ -163,6 +161,5 @@ package enum Packer {
         result)
     }
     header.setChecksum(section.digest, of: .matrices)
-    return report
   }
 }

@@ -1,35 +1,39 @@
 internal import Tokenization
 
 /// The sections that come from the keys of a GGUF file's tokenizer.
-enum TokenizerSections {
-  /// Bytes of both sections, from counts, sizes and types alone.
+struct TokenizerSections {
+  let tokenizer: [UInt8]
+  let chatTemplate: [UInt8]
+  let family: ChatTemplateFamily
+
+  /// Bytes of both sections, from counts and sizes alone.
   static func bytes(
     _ header: GGUFHeader
-  ) throws(PackingError) -> (tokenizer: UInt64, template: UInt64) {
-    let vocabulary = try vocabulary(header)
-    return (UInt64(vocabulary.sectionBytes), UInt64(ChatTemplate.sectionBytes))
-  }
-
-  /// Both sections.
-  static func build(
-    _ header: GGUFHeader
-  ) throws(PackingError) -> (tokenizer: [UInt8], template: [UInt8]) {
-    let vocabulary = try vocabulary(header)
+  ) throws(PackingError) -> (tokenizer: UInt64, chatTemplate: UInt64) {
     do throws(VocabularyError) {
-      let tokenizer = try vocabulary.section()
-      return (tokenizer, try vocabulary.templateSection(tokenizer))
+      let vocabulary = try Vocabulary(header)
+      return (UInt64(vocabulary.sectionBytes), UInt64(ChatTemplate.sectionBytes))
     } catch {
-      throw .tokenizer(error.description)
+      throw .vocabulary(error)
     }
   }
 
-  private static func vocabulary(_ header: GGUFHeader) throws(PackingError) -> Vocabulary {
+  /// Makes both sections.
+  init(_ header: GGUFHeader) throws(PackingError) {
     do throws(VocabularyError) {
-      return try Vocabulary(header)
-    } catch .gguf(let error) {
-      throw .gguf(error)
+      let vocabulary = try Vocabulary(header)
+      let markup = try vocabulary.chatMarkup()
+      tokenizer = try vocabulary.section()
+      let hosted: HostedTokenizer
+      do throws(TokenizerSectionError) {
+        hosted = try HostedTokenizer(section: tokenizer)
+      } catch {
+        preconditionFailure("the section that was just made is valid: \(error)")
+      }
+      chatTemplate = try markup.section(hosted)
+      family = markup.family
     } catch {
-      throw .tokenizer(error.description)
+      throw .vocabulary(error)
     }
   }
 }

@@ -12,10 +12,8 @@ package enum TokenizerFile {
     let file = try reading { () throws(GGUFError) in try GGUFFile(path: path) }
     do throws(VocabularyError) {
       return try Vocabulary(file.header).section()
-    } catch .gguf(let error) {
-      throw .gguf(error)
     } catch {
-      throw .tokenizer(error.description)
+      throw .vocabulary(error)
     }
   }
 

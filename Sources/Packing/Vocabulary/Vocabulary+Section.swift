@@ -30,11 +30,7 @@ extension Vocabulary {
       try putScores(into: &writer)
       putPairs(ranges, into: &writer)
     }
-    let text = header.bytes
-    let sorted = specials.sorted { left, right in
-      text[ranges[Int(left)]].lexicographicallyPrecedes(text[ranges[Int(right)]])
-    }
-    for (place, token) in sorted.enumerated() { writer.put(token, at: layout.specials, place) }
+    try putSpecials(ranges, into: &writer)
     return writer.bytes
   }
 
@@ -47,11 +43,28 @@ extension Vocabulary {
     case .sentencePiece:
       let digits = Array("0123456789ABCDEF".utf8)
       let name = Array("<0x".utf8) + [digits[Int(byte >> 4)], digits[Int(byte & 15)], 0x3E]
+      // Where llama.cpp would fail, the unknown token.
       return index.token(name[...]) ?? index.token([byte]) ?? unknown
     }
   }
 
+  /// The special tokens by their text.
+  private func putSpecials(
+    _ ranges: [Range<Int>], into writer: inout SectionWriter
+  ) throws(VocabularyError) {
+    let text = header.bytes
+    let limit = TokenizerLayout.specialBytesMax
+    if let long = specials.first(where: { ranges[Int($0)].count > limit }) {
+      throw .longSpecial(token: Int(long), bytes: ranges[Int(long)].count, limit: limit)
+    }
+    let sorted = specials.sorted { left, right in
+      text[ranges[Int(left)]].lexicographicallyPrecedes(text[ranges[Int(right)]])
+    }
+    for (place, token) in sorted.enumerated() { writer.put(token, at: layout.specials, place) }
+  }
+
   private func putPieces(_ ranges: [Range<Int>], into writer: inout SectionWriter) {
+    let layout = layout
     var end = 0
     for (token, range) in ranges.enumerated() {
       writer.put(header.bytes[range], at: layout.pieceBytes + end)
@@ -64,11 +77,19 @@ extension Vocabulary {
   /// The tokens by length of their text, then by their text.
   private func piecesByLength(_ ranges: [Range<Int>]) -> [Int] {
     let text = header.bytes
-    return ranges.indices.sorted { left, right in
-      let (first, second) = (ranges[left], ranges[right])
-      if first.count != second.count { return first.count < second.count }
-      return text[first].lexicographicallyPrecedes(text[second])
+    // The first eight bytes decide most comparisons.
+    let keys = ranges.enumerated().map { token, range in
+      var start: UInt64 = 0
+      for offset in 0..<8 {
+        start = start << 8 | (offset < range.count ? UInt64(text[range.lowerBound + offset]) : 0)
+      }
+      return (length: range.count, start: start, token: token)
     }
+    return keys.sorted { left, right in
+      if left.length != right.length { return left.length < right.length }
+      if left.start != right.start { return left.start < right.start }
+      return text[ranges[left.token]].lexicographicallyPrecedes(text[ranges[right.token]])
+    }.map(\.token)
   }
 
   private func putScores(into writer: inout SectionWriter) throws(VocabularyError) {
@@ -109,6 +130,7 @@ extension Vocabulary {
   private func putMerges(
     _ index: PieceIndex, into writer: inout SectionWriter
   ) throws(VocabularyError) {
+    let layout = layout
     guard let merges else { return }
     let found = try readMerges(merges, index)
     var starts = [UInt32](repeating: 0, count: tokenCount + 1)
@@ -117,14 +139,17 @@ extension Vocabulary {
     for (token, start) in starts.enumerated() {
       writer.put(start, at: layout.mergeStarts, token)
     }
-    let sorted = found.indices.sorted { first, second in
-      let (left, right) = (found[first], found[second])
-      if left.left != right.left { return left.left < right.left }
-      if left.right != right.right { return left.right < right.right }
-      return first < second
+    // Right token and rank of each merge, those of one left token side by side.
+    var keys = [UInt64](repeating: 0, count: found.count)
+    var next = starts
+    for (rank, merge) in found.enumerated() {
+      keys[Int(next[Int(merge.left)])] = UInt64(merge.right) << 32 | UInt64(rank)
+      next[Int(merge.left)] += 1
     }
-    for (place, rank) in sorted.enumerated() {
-      writer.put(found[rank].right, at: layout.merges, 3 * place)
+    for token in 0..<tokenCount { keys[Int(starts[token])..<Int(starts[token + 1])].sort() }
+    for (place, key) in keys.enumerated() {
+      let rank = Int(key & 0xFFFF_FFFF)
+      writer.put(UInt32(key >> 32), at: layout.merges, 3 * place)
       writer.put(UInt32(rank), at: layout.merges, 3 * place + 1)
       writer.put(found[rank].merged, at: layout.merges, 3 * place + 2)
     }

@@ -9,6 +9,7 @@ package enum VocabularyError: Error, Equatable, Sendable {
   case tooFew(key: String, count: Int, tokens: Int)
   case scoreNotFinite(token: Int)
   case duplicatePiece(String, first: Int, second: Int)
+  case longSpecial(token: Int, bytes: Int, limit: Int)
   case brokenMerge(index: Int)
   case mergeOfUnknownPiece(index: Int, String)
   case templateTooLong(tokens: Int, limit: Int)
@@ -39,6 +40,8 @@ extension VocabularyError: CustomStringConvertible {
     case .scoreNotFinite(let token): "the score of token \(token) is not finite"
     case .duplicatePiece(let text, let first, let second):
       "tokens \(first) and \(second) have the same text \(quoted(text))"
+    case .longSpecial(let token, let bytes, let limit):
+      "special token \(token) has \(bytes) bytes of text; at most \(limit)"
     case .brokenMerge(let index): "merge \(index) is not two pieces with a space between"
     case .mergeOfUnknownPiece(let index, let text):
       "merge \(index) (\(quoted(text))) names a piece that is no token"

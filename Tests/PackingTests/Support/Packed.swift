@@ -13,22 +13,25 @@ struct Packed {
 
 /// Packs what a builder writes, by way of files that are gone afterwards.
 func packed(
-  _ builder: GGUFBuilder, _ options: PackOptions, threads: Int = 2
+  _ builder: GGUFBuilder, _ options: PackOptions,
+  _ resources: PackResources = PackResources(threads: 2)
 ) throws -> Packed {
   let input = temporaryFile("model.gguf")
   try Data(builder.bytes).write(to: URL(fileURLWithPath: input))
   defer { try? FileManager.default.removeItem(atPath: input) }
-  return try packed(input: input, options, threads: threads)
+  return try packed(input: input, options, resources)
 }
 
 /// Packs the file at `input` into one that is gone afterwards.
-func packed(input: String, _ options: PackOptions, threads: Int = 2) throws -> Packed {
+func packed(
+  input: String, _ options: PackOptions, _ resources: PackResources = PackResources(threads: 2)
+) throws -> Packed {
   let output = temporaryFile("model.terra")
   defer { try? FileManager.default.removeItem(atPath: output) }
   let file = try GGUFFile(path: input)
   let planned = try Packer.headerBytes(of: file, options: options)
   let report = try Packer.pack(
-    input: input, output: output, options: options, threads: threads)
+    input: input, output: output, options: options, resources: resources)
   let bytes = [UInt8](try Data(contentsOf: URL(fileURLWithPath: output)))
   let buffer = zeros(bytes.count, of: UInt8.self)
   for (index, byte) in bytes.enumerated() { buffer[index] = byte }

@@ -17,6 +17,9 @@ struct TinyModel {
   var hasRopeFactors = false
   /// The type of all matrices but the embedding and the output.
   var type = TensorType.f32
+  /// Where not `nil`, only matrices whose names end so have this type; the others are Q8_0, which
+  /// is quick to pack.
+  var suffix: String?
   var embeddingType = TensorType.f32
   var seed: UInt64 = 1
 
@@ -68,7 +71,9 @@ struct TinyModel {
 
   private func addTensors(to builder: inout GGUFBuilder) {
     var generator = SeededGenerator(state: seed)
-    func matrix(_ name: String, _ type: TensorType, _ columns: Int, _ rows: Int) {
+    func matrix(_ name: String, _ asked: TensorType, _ columns: Int, _ rows: Int) {
+      let isPlain = suffix.map { !name.hasSuffix($0) } ?? false
+      let type = isPlain ? .q80 : asked
       builder.tensors.append(
         GGUFBuilder.Tensor(
           name: name, dimensions: [UInt64(columns), UInt64(rows)], type: type.rawValue,

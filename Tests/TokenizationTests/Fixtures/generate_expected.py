@@ -164,4 +164,5 @@ def main():
         chats(vocabularies)
 
 
-main()
+if __name__ == "__main__":
+    main()
