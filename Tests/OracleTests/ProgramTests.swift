@@ -82,7 +82,7 @@ struct ProgramTests {
     }
   }
 
-  /// Pooled over the texts of both models, and each model by itself, without the token that decides by chance.
+  /// Pooled over the texts of both models, and each by itself, if need be without one token.
   @Test(arguments: ["int8", "int4"])
   func `real models keep the bound`(weights: String) throws {
     let verdicts = try RealModel.all.map { try judge($0, weights: weights) }
