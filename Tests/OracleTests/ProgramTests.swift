@@ -180,10 +180,11 @@ struct ProgramTests {
   private func show(_ verdict: Verdict, _ what: String) {
     print(
       String(
-        format: "%@ | KL %.5f / %.5f = %.2f (at most %.1f) | top-1 %.1f / %.1f %% | packing %.5f",
+        format: "%@ | KL %.5f / %.5f = %.2f (at most %.1f) | top-1 %.1f / %.1f %%",
         what, verdict.kl, verdict.klSimulated, verdict.klRatio, verdict.klRatioMax,
-        verdict.top1 * 100, verdict.top1Simulated * 100, verdict.klPacking)
-        + String(
-          format: " | without the worst token %.5f / %.5f", verdict.klButOne, verdict.klButOneSimulated))
+        verdict.top1 * 100, verdict.top1Simulated * 100),
+      String(
+        format: "| packing %.5f | without the worst token %.5f / %.5f",
+        verdict.klPacking, verdict.klButOne, verdict.klButOneSimulated))
   }
 }
