@@ -75,6 +75,7 @@ unsigned long platform_resident_bytes(void) {
   if (line == NULL) return 0;
   unsigned long kibibytes = 0;
   for (line += 5; *line == ' ' || *line == '\t'; line++) continue;
-  for (; *line >= '0' && *line <= '9'; line++) kibibytes = kibibytes * 10 + (unsigned long)(*line - '0');
+  for (; *line >= '0' && *line <= '9'; line++)
+    kibibytes = kibibytes * 10 + (unsigned long)(*line - '0');
   return kibibytes * 1024;
 }

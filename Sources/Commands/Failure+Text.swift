@@ -38,7 +38,7 @@ extension Failure {
       text.append(" is wrong; copy or pack the file again")
     case .tokenizerSection(let error, let file):
       text.append(file.bytes)
-      text.append(": ")
+      text.append(": tokenizer or chat template: ")
       error.describe(into: &text)
       text.append("; pack the file again")
     case .doesNotFit(let missingBytes, let budgetBytes):
