@@ -6,14 +6,28 @@ package enum CommandRunner<System: Host> {
   /// Takes a whole command line; `nil` where its first word is none of these commands.
   package static func run(_ arguments: Arguments, in memory: PlanningMemory) -> ExitCode? {
     guard arguments.count > 1, let verb = Verb(named: arguments[1].text) else { return nil }
-    return run(verb, words(arguments, from: 2, in: memory), in: memory)
+    do throws(Failure) {
+      return run(verb, try words(arguments, from: 2, in: memory), in: memory)
+    } catch {
+      return report(error, in: memory)
+    }
   }
 
-  /// The words of a command line from `start` on; those past the 256th are dropped.
+  /// Prints an error that ends the command; its exit code.
+  package static func report(_ failure: Failure, in memory: PlanningMemory) -> ExitCode {
+    var console = Console<System>(memory)
+    console.report(failure)
+    return failure.exitCode
+  }
+
+  /// The words of a command line from `start` on.
   package static func words(
     _ arguments: Arguments, from start: Int, in memory: PlanningMemory
-  ) -> FixedBuffer<Text> {
-    let count = min(max(arguments.count - start, 0), memory.words.count)
+  ) throws(Failure) -> FixedBuffer<Text> {
+    let count = max(arguments.count - start, 0)
+    guard count <= memory.words.count else {
+      throw .usage(.tooManyWords(count, limit: memory.words.count))
+    }
     for index in 0..<count { memory.words[index] = arguments[start + index].text }
     return memory.words.extracting(0..<count)
   }
@@ -25,9 +39,7 @@ package enum CommandRunner<System: Host> {
     do throws(Failure) {
       return run(try parse(verb, words), in: memory)
     } catch {
-      var console = Console<System>(memory)
-      console.report(error)
-      return error.exitCode
+      return report(error, in: memory)
     }
   }
 

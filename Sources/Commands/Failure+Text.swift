@@ -38,8 +38,9 @@ extension Failure {
       text.append(" is wrong; copy or pack the file again")
     case .tokenizerSection(let error, let file):
       text.append(file.bytes)
-      text.append(": ")
+      text.append(": tokenizer or chat template: ")
       error.describe(into: &text)
+      text.append("; pack the file again")
     case .doesNotFit(let missingBytes, let budgetBytes):
       text.append("does not fit: ")
       text.append(grouped: missingBytes)
@@ -191,51 +192,11 @@ extension UsageError {
       text.append(" and ")
       text.append(OptionSpelling.of(other).long)
       text.append(" exclude each other")
+    case .tooManyWords(let count, let limit):
+      text.append("a command line of ")
+      text.append(grouped: count)
+      text.append(" words is too long; after the command's name it may have ")
+      text.append(limit)
     }
-  }
-}
-
-extension TokenizerSectionError {
-  /// Appends what is wrong with the tokenizer or the chat template of a file.
-  func describe(into text: inout TextBuffer) {
-    switch self {
-    case .truncated(let bytes, let needed):
-      Self.write("the tokenizer is cut short: bytes", bytes, needed, to: &text)
-    case .badMagic: text.append("the tokenizer section does not begin as one")
-    case .newerVersion(let version, let supported):
-      Self.write(
-        "the tokenizer section is of a newer version", Int(version), Int(supported), to: &text)
-    case .unknownModel(let model): Self.write("unknown tokenizer model", Int(model), to: &text)
-    case .unknownPreTokenizer(let number):
-      Self.write("unknown pre-tokenizer", Int(number), to: &text)
-    case .unknownTemplate(let number):
-      Self.write("unknown chat template", Int(number), to: &text)
-    case .countTooLarge(let count, let limit):
-      Self.write("a count of the tokenizer is too large", Int(count), limit, to: &text)
-    case .wrongSize(let bytes, let needed):
-      Self.write("the tokenizer does not fit the model: found", bytes, needed, to: &text)
-    case .badPieceEnd(let token): Self.write("the text of a token is damaged", token, to: &text)
-    case .badSpecial(let token, let bytes):
-      Self.write("a special token has a text of a wrong length", token, bytes, to: &text)
-    case .badScore(let token): Self.write("the score of a token is damaged", token, to: &text)
-    case .badMergeStart(let token):
-      Self.write("the merges of a token are damaged", token, to: &text)
-    case .idOutOfRange(let id, let index):
-      Self.write("a tokenizer table names an unknown token", Int(id), index, to: &text)
-    case .badSequence(let index):
-      Self.write("a token sequence of the chat template is damaged", index, to: &text)
-    }
-    text.append("; pack the file again")
-  }
-
-  private static func write(
-    _ what: StaticString, _ number: Int, _ limit: Int? = nil, to text: inout TextBuffer
-  ) {
-    text.append(what)
-    text.append(" ")
-    text.append(number)
-    guard let limit else { return }
-    text.append(", expected ")
-    text.append(limit)
   }
 }

@@ -86,7 +86,8 @@ struct Launch<System: Host> {
 
   private static var marginBytes: Int { 64 << 10 }
 
-  private static func check(_ shape: RunShape) throws(Failure) {
+  /// Refuses a context that no run can have.
+  static func check(_ shape: RunShape) throws(Failure) {
     let trained = shape.model.trainedContext
     let slots = shape.profile.contextTokens > 0 ? shape.profile.contextTokens : trained
     if slots < RunShape.slotsMin {

@@ -1,21 +1,21 @@
-import Units
+package import Units
 
 /// Lines of standard input, each moved to the front of a fixed buffer.
-struct LineReader<System: Host> {
+package struct LineReader<System: Host> {
   private let buffer: FixedBuffer<UInt8>
   private var count = 0
   private var consumed = 0
   private var isAtEnd = false
 
   /// Reads into `buffer`; a longer line is an error.
-  init(_ buffer: FixedBuffer<UInt8>) {
+  package init(_ buffer: FixedBuffer<UInt8>) {
     self.buffer = buffer
   }
 
   /// The next line without its line feed, or `nil` at the end of input.
   ///
   /// The text stays valid until the next call.
-  mutating func next() throws(Failure) -> Text? {
+  package mutating func next() throws(Failure) -> Text? {
     for index in consumed..<count { buffer[index - consumed] = buffer[index] }
     count -= consumed
     consumed = 0

@@ -43,9 +43,9 @@ package struct OptionSpelling {
   /// The option.
   let option: Option
   /// The spelling the help shows, dashes included.
-  let long: StaticString
+  package let long: StaticString
   /// Other spellings, separated by single spaces: short forms and those of llama.cpp.
-  let aliases: StaticString
+  package let aliases: StaticString
   /// What its value is called; empty for a switch.
   let value: StaticString
   /// The commands that take it, by first letter.
@@ -66,10 +66,10 @@ package struct OptionSpelling {
   }
 
   /// Whether the option needs a value.
-  var takesValue: Bool { value.utf8CodeUnitCount > 0 }
+  package var takesValue: Bool { value.utf8CodeUnitCount > 0 }
 
   /// Whether `verb` takes the option.
-  func belongs(to verb: Verb) -> Bool {
+  package func belongs(to verb: Verb) -> Bool {
     let initial = Text(verb.name)[0]
     return Text(verbs).firstIndex(of: initial) != nil
   }
@@ -88,7 +88,7 @@ package struct OptionSpelling {
   }
 
   /// The spelling of an option; the order is that of the help.
-  static func of(_ option: Option) -> OptionSpelling {
+  package static func of(_ option: Option) -> OptionSpelling {
     switch option {
     case .model, .profile, .context, .keyValueFormat, .keyFormat, .valueFormat, .policy:
       memory(option)

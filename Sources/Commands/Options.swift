@@ -11,6 +11,7 @@ package enum UsageError: Error {
   case needed(Option, verb: Verb)
   case nothingToRead
   case contradiction(Option, Option)
+  case tooManyWords(Int, limit: Int)
 }
 
 /// The values given on a command line, by option; what was not given is `nil`.

@@ -13,6 +13,7 @@ package enum PlanCommand<System: Host> {
     let profile = try Settings<System>.resolve(options, in: memory)
     let shape = RunShape(
       model: header.hyperparameters, profile: profile, kernelPageBytes: System.pageSize)
+    try Launch<System>.check(shape)
     let plan = shape.plan(header: header, programBytes: Launch<System>.programBytes(memory))
     let report = PlanReport(
       header: header, profile: shape.profile, plan: plan,

@@ -1,11 +1,11 @@
 import Cache
 import Profiles
-import Inference
-import Tokenization
-import Units
+package import Inference
+package import Tokenization
+package import Units
 
 /// Turns a document, an instruction and the chat template into token ids, in planned memory.
-struct PromptBuilder<System: Host> {
+package struct PromptBuilder<System: Host> {
   private let tokenizer: Tokenizer
   private let template: ChatTemplate
   private let options: Options
@@ -15,13 +15,17 @@ struct PromptBuilder<System: Host> {
   private var previous: ChatRole?
 
   /// Bytes of the text at the start of the buffer.
-  private(set) var textBytes = 0
+  package private(set) var textBytes = 0
 
   /// Slots and limits, for messages.
   private let slots: Int
   private let wordBytes: Int
+  private let promptBytes: Int
 
-  init(
+  /// Where the room for the text ends.
+  private var textEnd: Int
+
+  package init(
     _ tokenizer: Tokenizer, _ template: ChatTemplate, options: Options, memory: RunMemory
   ) {
     self.tokenizer = tokenizer
@@ -32,6 +36,8 @@ struct PromptBuilder<System: Host> {
     sink = TokenSink(memory.text.ids)
     slots = memory.session.cache.map.slots
     wordBytes = memory.session.shape.profile.wordBytes
+    promptBytes = memory.session.shape.promptBytes
+    textEnd = memory.text.prompt.count
   }
 
   /// Whether the chat template, or what the user gave in its place, surrounds the text.
@@ -39,55 +45,58 @@ struct PromptBuilder<System: Host> {
 
   private var hasOwnTemplate: Bool { options.has(.prefix) || options.has(.suffix) }
 
-  /// The tokens built since the last `removeTokens`.
-  var tokens: FixedBuffer<Int32> { sink.tokens }
+  /// The tokens built since the last `restart`.
+  package var tokens: FixedBuffer<Int32> { sink.tokens }
 
   /// Where input may still be put: behind the text, one byte left for a space before it.
-  var freeText: FixedBuffer<UInt8> {
-    memory.prompt.extracting(min(textBytes + 1, memory.prompt.count)..<memory.prompt.count)
+  package var freeText: FixedBuffer<UInt8> {
+    memory.prompt.extracting(min(textBytes + 1, textEnd)..<textEnd)
   }
 
-  /// The second half of the free room: lines of a conversation are read there, then appended.
-  var linesBuffer: FixedBuffer<UInt8> {
-    let free = freeText
-    return free.extracting(free.count / 2..<free.count)
+  /// Takes the second half of the free room away: lines of a conversation are read there, then
+  /// appended.
+  package mutating func takeLinesBuffer() -> FixedBuffer<UInt8> {
+    let count = freeText.count / 2
+    textEnd -= count
+    return memory.prompt.extracting(textEnd..<textEnd + count)
   }
 
   /// Counts `count` bytes that were put into `freeText`.
-  mutating func advanceText(_ count: Int) { textBytes += count }
+  package mutating func advanceText(_ count: Int) throws(Failure) {
+    textBytes += count
+    if textBytes > promptBytes { throw .inputTooLong(limitBytes: promptBytes) }
+  }
 
   /// Appends to the text.
-  mutating func append(_ text: Text) throws(Failure) {
+  package mutating func append(_ text: Text) throws(Failure) {
     let free = freeText
-    guard text.count <= free.count else { throw .inputTooLong(limitBytes: memory.prompt.count) }
+    guard text.count <= free.count else { throw .inputTooLong(limitBytes: promptBytes) }
     for index in 0..<text.count { free[index] = text[index] }
-    textBytes += text.count
+    try advanceText(text.count)
   }
 
   /// Ends a document, so that an instruction starts on a line of its own; raw text is not touched.
-  mutating func endDocument() throws(Failure) {
+  package mutating func endDocument() {
     guard usesTemplate, textBytes > 0, memory.prompt[textBytes] != 10 else { return }
-    try append(Text("\n"))
+    memory.prompt[1 + textBytes] = 10
+    textBytes += 1
   }
 
   /// Refuses a chat without a template early.
-  func checkTemplate() throws(Failure) {
+  package func checkTemplate() throws(Failure) {
     if usesTemplate && !hasOwnTemplate && template.family == .unrecognised {
       throw .noChatTemplate
     }
   }
 
   /// Forgets text and tokens: a new message comes.
-  mutating func restart() {
+  package mutating func restart() {
     textBytes = 0
     sink.removeAll()
   }
 
-  /// Forgets the text alone.
-  mutating func removeText() { textBytes = 0 }
-
   /// Builds the tokens of a message with the text at hand; the reply follows them.
-  mutating func build(afterReply: Bool) throws(Failure) {
+  package mutating func build(afterReply: Bool) throws(Failure) {
     if !usesTemplate {
       try encode(text, begins: !afterReply, special: true, startsText: true)
     } else if hasOwnTemplate {
@@ -97,6 +106,7 @@ struct PromptBuilder<System: Host> {
       try encode(options.text(.suffix) ?? .empty, begins: false, special: true, startsText: false)
     } else {
       if afterReply { try append(template.suffix(of: .assistant)) }
+      if !afterReply, tokenizer.addsBegin, let begin = tokenizer.beginToken { try append(begin) }
       if !afterReply, let system = options.text(.system) { try message(.system, system) }
       try message(.user, nil)
       try append(template.generationPrompt)
@@ -128,9 +138,7 @@ struct PromptBuilder<System: Host> {
   /// Copies text behind the text at hand, one byte apart.
   private func place(_ given: Text) throws(Failure) -> Range<Int> {
     let start = 2 + textBytes
-    guard given.count <= memory.prompt.count - start else {
-      throw .inputTooLong(limitBytes: memory.prompt.count)
-    }
+    guard given.count <= textEnd - start else { throw .inputTooLong(limitBytes: promptBytes) }
     for index in 0..<given.count { memory.prompt[start + index] = given[index] }
     return start..<start + given.count
   }
@@ -143,9 +151,11 @@ struct PromptBuilder<System: Host> {
   }
 
   private mutating func append(_ tokens: TokenSequence) throws(Failure) {
-    for index in 0..<tokens.count {
-      do { try sink.append(tokens[index]) } catch { throw failure(error) }
-    }
+    for index in 0..<tokens.count { try append(tokens[index]) }
+  }
+
+  private mutating func append(_ token: Int32) throws(Failure) {
+    do { try sink.append(token) } catch { throw failure(error) }
   }
 
   private mutating func encode(

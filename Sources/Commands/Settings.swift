@@ -1,11 +1,11 @@
-import Inference
-import Profiles
+package import Inference
+package import Profiles
 import Units
 
 /// The profile of a run, and what the command line changes in it.
-enum Settings<System: Host> {
+package enum Settings<System: Host> {
   /// Reads the profile that `options` name (or the default) and applies their changes.
-  static func resolve(
+  package static func resolve(
     _ options: Options, in memory: PlanningMemory
   ) throws(Failure) -> Profile {
     var profile = Profile.default
@@ -18,7 +18,7 @@ enum Settings<System: Host> {
   }
 
   /// How the next token is chosen.
-  static func sampler(_ options: Options) throws(Failure) -> SamplerSettings {
+  package static func sampler(_ options: Options) throws(Failure) -> SamplerSettings {
     var settings = SamplerSettings()
     do throws(UsageError) {
       if let value = try options.fraction(.temperature, in: 0...100) {
@@ -80,7 +80,6 @@ enum Settings<System: Host> {
     do throws(UsageError) {
       if let context = try options.integer(.context, in: 0...contextMax) {
         profile.contextTokens = context
-        if context > 0 { profile.tileTokens = min(profile.tileTokens, context) }
       }
       if let threads = try options.integer(.threads, in: 1...256) { profile.threads = threads }
       if let chunk = try options.integer(.chunk, in: 1...512) { profile.tileTokens = chunk }

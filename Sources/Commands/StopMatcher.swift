@@ -1,23 +1,23 @@
-import Units
+package import Units
 
 /// Holds back the end of a reply for as long as it could be the start of a stop text.
 ///
 /// The cost of a byte is the length of the longest stop text times their number; nothing is ever
 /// searched again from the start.
-struct StopMatcher {
+package struct StopMatcher {
   private let stops: InlineArray<8, Text>
   private let stopCount: Int
   private let pending: FixedBuffer<UInt8>
   private var pendingCount = 0
 
   /// Whether a stop text was met: the reply is over.
-  private(set) var isStopped = false
+  package private(set) var isStopped = false
 
   /// Bytes that may have to be held back: no stop text may be longer.
-  static let stopBytesMax = 1024
+  package static let stopBytesMax = 1024
 
   /// Watches for the stop texts of `options`; `pending` holds `stopBytesMax` bytes.
-  init(options: Options, pending: FixedBuffer<UInt8>) {
+  package init(options: Options, pending: FixedBuffer<UInt8>) {
     precondition(pending.count >= Self.stopBytesMax, "room for the longest stop text")
     stops = options.stops
     stopCount = options.stopCount
@@ -25,13 +25,13 @@ struct StopMatcher {
   }
 
   /// Starts a new reply.
-  mutating func restart() {
+  package mutating func restart() {
     pendingCount = 0
     isStopped = false
   }
 
   /// Takes one byte of the reply and appends to `output` what can no longer belong to a stop text.
-  mutating func append(_ byte: UInt8, to output: inout TextBuffer) {
+  package mutating func append(_ byte: UInt8, to output: inout TextBuffer) {
     if isStopped { return }
     pending[pendingCount] = byte
     pendingCount += 1
@@ -47,7 +47,7 @@ struct StopMatcher {
   }
 
   /// Appends what was held back: the reply ended without a stop text.
-  mutating func flush(to output: inout TextBuffer) {
+  package mutating func flush(to output: inout TextBuffer) {
     release(pendingCount, to: &output)
   }
 

@@ -2,6 +2,7 @@ import Cache
 package import Memory
 package import ModelFormat
 import Quantization
+import Units
 
 /// What would make a run fit its budget, found by planning it again.
 package struct PlanAdvice: BitwiseCopyable {
@@ -30,7 +31,7 @@ package struct PlanAdvice: BitwiseCopyable {
     slots = shape.map.slots
     let programBytes = plan[.program]
     largestContext = Self.largestContext(shape, header, programBytes)
-    let saved = Self.savedByInt4Weights(header)
+    let saved = Self.savedByInt4Weights(header, pageBytes: shape.pageBytes)
     let small = shape.replacingWithInt4Cache().plan(header: header, programBytes: programBytes)
     fitsWithInt4Cache = small.fits && small.totalBytes < plan.totalBytes
     fitsWithInt4Weights = saved > 0 && plan.leftBytes + saved >= 0
@@ -55,14 +56,15 @@ package struct PlanAdvice: BitwiseCopyable {
     return low
   }
 
-  private static func savedByInt4Weights(_ header: PackHeader) -> Int {
-    var saved = 0
+  /// What the region of the weights loses, in whole pages.
+  private static func savedByInt4Weights(_ header: PackHeader, pageBytes: Int) -> Int {
+    var (now, then) = (0, 0)
     for index in 0..<header.hyperparameters.matrixCount {
       let record = header.matrix(at: index)
-      guard record.format == .int8 else { continue }
-      saved += record.format.bytes(rows: record.rows, columns: record.columns)
-      saved -= WeightFormat.int4.bytes(rows: record.rows, columns: record.columns)
+      let format = record.format == .int8 ? .int4 : record.format
+      now += record.format.bytes(rows: record.rows, columns: record.columns)
+      then += format.bytes(rows: record.rows, columns: record.columns)
     }
-    return saved
+    return now.roundedUp(toMultipleOf: pageBytes) - then.roundedUp(toMultipleOf: pageBytes)
   }
 }

@@ -26,6 +26,9 @@ package struct RunShape: BitwiseCopyable {
   /// Bytes of input text that the prompt's buffer holds.
   package let promptBytes: Int
 
+  /// Tokens of a tile where the context is large enough for it.
+  private let wantedTileTokens: Int
+
   /// The least context: the first tokens that streaming keeps and one more.
   package static let slotsMin = SlotMap.sinkTokens + 1
 
@@ -43,6 +46,7 @@ package struct RunShape: BitwiseCopyable {
     var profile = profile
     let trained = model.trainedContext
     let slots = profile.contextTokens > 0 ? profile.contextTokens : trained
+    wantedTileTokens = profile.tileTokens
     profile.tileTokens = min(profile.tileTokens, max(slots, 1))
     self.profile = profile
     map = SlotMap(
@@ -62,9 +66,7 @@ package struct RunShape: BitwiseCopyable {
   package func replacing(contextTokens: Int) -> RunShape {
     var changed = profile
     changed.contextTokens = contextTokens
-    return RunShape(
-      model: model, profile: changed, kernelPageBytes: pageBytes,
-      idTokens: promptBytes == 0 ? promptTokens : nil)
+    return replacing(changed)
   }
 
   /// The same run with int4 keys and values.
@@ -72,6 +74,12 @@ package struct RunShape: BitwiseCopyable {
     var changed = profile
     changed.keyFormat = .int4
     changed.valueFormat = .int4
+    return replacing(changed)
+  }
+
+  private func replacing(_ changed: Profile) -> RunShape {
+    var changed = changed
+    changed.tileTokens = wantedTileTokens
     return RunShape(
       model: model, profile: changed, kernelPageBytes: pageBytes,
       idTokens: promptBytes == 0 ? promptTokens : nil)
@@ -94,6 +102,10 @@ package struct RunShape: BitwiseCopyable {
     promptBytes == 0
       ? 0 : Tokenization.Encoder.scratchCount(wordBytesMax: min(profile.wordBytes, promptBytes))
   }
+
+  /// Bytes of the prompt's buffer: the text, a space before it, a line feed behind it, and one to
+  /// see that no more comes; none where there is no text.
+  package var promptBufferBytes: Int { promptBytes == 0 ? 0 : promptBytes + 3 }
 
   /// Query heads that share a KV head.
   package var headsPerGroup: Int { model.queryHeads / model.kvHeads }

@@ -15,8 +15,12 @@ struct HostedCommands {
   /// Runs `plan`, `run` or `logits`; `nil` where the first word is none of them.
   static func run(_ arguments: Arguments, in memory: PlanningMemory) -> Commands.ExitCode? {
     guard arguments.count > 1, let verb = Verb(named: arguments[1].text) else { return nil }
-    let words = CommandRunner<Linux>.words(arguments, from: 2, in: memory)
-    return HostedCommands(memory: memory, verb: verb, words: words).run()
+    do throws(Failure) {
+      let words = try CommandRunner<Linux>.words(arguments, from: 2, in: memory)
+      return HostedCommands(memory: memory, verb: verb, words: words).run()
+    } catch {
+      return CommandRunner<Linux>.report(error, in: memory)
+    }
   }
 
   private func run() -> Commands.ExitCode {

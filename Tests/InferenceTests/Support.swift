@@ -67,3 +67,8 @@ func workers(_ threadCount: Int) throws -> WorkerPool {
     threadCount: threadCount, stackBytes: stackBytes, spinMicroseconds: 50, memory: memory,
     processors: .empty)
 }
+
+/// The place of the largest element.
+func likeliest(_ logits: [Float]) -> Int {
+  logits.indices.max { logits[$0] < logits[$1] } ?? 0
+}

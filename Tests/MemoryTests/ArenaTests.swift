@@ -60,7 +60,6 @@ import Units
       var end = real.start
       for (region, pieces) in requests {
         real.arena.begin(region)
-        #expect((end - real.start) % 64 == 0)
         for (size, count) in pieces {
           let piece = Self.take(size, count, from: &real.arena)
           #expect(piece.bytes == size * count && piece.isZeroed)

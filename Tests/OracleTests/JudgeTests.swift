@@ -5,8 +5,8 @@ import Testing
 struct JudgeTests {
   @Test(arguments: GeneratedModel.all)
   func `a generated model is neither certain nor uncertain`(model: GeneratedModel) throws {
-    let verdict = try Verdict([model.file(), "--simulate", model.ids, "-"])
-    #expect(verdict.tokens == 320)
+    let verdict = try Verdict.one([model.file(), "--simulate", model.ids, "-"])
+    #expect(verdict.tokens == 250)
     #expect(verdict.meanTopProbability > 0.2 && verdict.meanTopProbability < 0.8)
     #expect(verdict.klSimulated > 0 && verdict.klSimulated < 0.02)
     #expect(verdict.holds)
@@ -16,7 +16,7 @@ struct JudgeTests {
   func `a runtime with a mistake fails by a wide margin`(model: GeneratedModel) throws {
     for fault in model.faults {
       // With int4 the bound is loosest: what fails it fails all of them.
-      let verdict = try Verdict([
+      let verdict = try Verdict.one([
         model.file(), "--kv", "int4", "--simulate", "--wrong", fault, model.ids, "-",
       ])
       #expect(!verdict.holds)
@@ -37,12 +37,24 @@ struct JudgeTests {
   func `the bounds are the published figures`(
     model: RealModel, weights: String, cache: String, kl: Double, top1: Double
   ) throws {
-    let verdict = try Verdict(
+    let verdict = try Verdict.one(
       [model.file, "--weights", weights, "--embedding", "int8", "--kv", cache, "--simulate"]
         + model.texts.flatMap { [model.ids($0), "-"] })
     // As many digits as were published; the last one may go either way.
     #expect(abs(verdict.klSimulated - kl) <= max(0.0000051, kl * 0.006))
     #expect(abs(verdict.top1Simulated - top1) <= 0.0041)
     #expect(verdict.klRatioMax == (weights == "int8" && cache == "int8" ? 1.3 : 1.1))
+  }
+
+  @Test func `one token of testbed is chance with int4 keys`() throws {
+    let model = RealModel.all[1]
+    let verdicts = try Verdict.all(
+      [model.file, "--weights", "int8", "--embedding", "int8", "--simulate"]
+        + ["--kv", "int4", "--kv", "int4,int8"] + model.texts.flatMap { [model.ids($0), "-"] })
+    let (coarse, fine) = (verdicts[0], verdicts[1])
+    // Finer values under the same keys make the mean worse: by that token alone.
+    #expect(fine.klSimulated > 3 * coarse.klSimulated)
+    #expect(fine.klButOneSimulated < 1.1 * coarse.klButOneSimulated)
+    #expect(coarse.klButOneSimulated < 0.5 * coarse.klSimulated)
   }
 }

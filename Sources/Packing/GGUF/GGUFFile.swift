@@ -46,9 +46,8 @@ package final class GGUFFile: Sendable {
     guard status.st_mode & S_IFMT == S_IFREG else { throw .notAFile }
     let fileBytes = UInt64(status.st_size)
     var prefixBytes = Int(min(fileBytes, UInt64(firstPrefixBytes)))
-    var bytes: [UInt8] = []
     while true {
-      try append(descriptor, to: &bytes, until: prefixBytes)
+      let bytes = try prefix(descriptor, count: prefixBytes)
       do throws(GGUFError) {
         let header = try GGUFHeader(bytes: bytes, fileBytes: fileBytes)
         try header.checkReach()
@@ -57,28 +56,27 @@ package final class GGUFFile: Sendable {
         guard needed <= GGUFHeader.bytesMax else {
           throw .headerTooLarge(limit: GGUFHeader.bytesMax)
         }
+        // By eights: the header of a vocabulary of 128,000 tokens takes the second try.
         prefixBytes = Int(
-          min(fileBytes, UInt64(GGUFHeader.bytesMax), UInt64(max(needed, prefixBytes * 4))))
+          min(fileBytes, UInt64(GGUFHeader.bytesMax), UInt64(max(needed, prefixBytes * 8))))
       }
     }
   }
 
-  private static func append(
-    _ descriptor: Int32, to bytes: inout [UInt8], until count: Int
-  ) throws(GGUFError) {
-    let start = bytes.count
+  /// The first `count` bytes of the file.
+  private static func prefix(_ descriptor: Int32, count: Int) throws(GGUFError) -> [UInt8] {
     var failure: GGUFError?
-    let more = unsafe [UInt8](unsafeUninitializedCapacity: count - start) { buffer, filled in
+    // SAFETY: the read fills the whole buffer or fails.
+    let bytes = unsafe [UInt8](unsafeUninitializedCapacity: count) { buffer, filled in
       do throws(GGUFError) {
-        unsafe try read(
-          descriptor, UnsafeMutableRawBufferPointer(buffer), at: UInt64(start), .header)
-        filled = count - start
+        unsafe try read(descriptor, UnsafeMutableRawBufferPointer(buffer), at: 0, .header)
+        filled = count
       } catch {
         failure = error
       }
     }
     if let failure { throw failure }
-    if start == 0 { bytes = more } else { bytes += more }
+    return bytes
   }
 
   /// Fills `buffer` with the bytes of the file at `offset`.

@@ -119,6 +119,7 @@ package enum Dequantization {
   }
 
   /// Block: 128 bytes of low nibbles, 64 bytes of high bit pairs, 16 signed scales, scale (half).
+  ///
   /// Each half of the block has 64 and 32 of these bytes for four groups of 32: two in the low
   /// nibbles, two in the high ones; their bit pairs lie side by side in each of the 32 bytes.
   private static func q6K(_ bytes: BlockBytes, _ start: Int, _ output: FixedBuffer<Float>) {

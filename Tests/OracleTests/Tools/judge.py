@@ -1,16 +1,18 @@
 """Judges logits of the runtime against the float64 oracle, by what its arithmetic must cost.
 
-usage: judge.py REFERENCE MODEL.gguf [options] IDS.i32 LOGITS.f32 [IDS LOGITS ...]
+usage: judge.py REFERENCE MODEL.gguf [options] IDS.i32 LOGITS.f32 [IDS LOGITS ...]     (LOGITS: {kv} for the format)
 
 REFERENCE: the folder of forward.py (the oracle) and simulate.py (the bound).
 --weights, --embedding int8|int4    as the model was packed; without them, as its tensor types decide
---kv K[,V]                          int8 or int4
+--kv K[,V]                          int8 or int4; may be given several times
 --truth OTHER.gguf                  the logits are those of MODEL, but OTHER is what it should compute
+--original OTHER.gguf               also what MODEL loses against OTHER, by itself, packed, and run
 --simulate                          judge the simulation itself: LOGITS are not read, name them "-"
 --wrong FAULT                       with --simulate: a runtime with that mistake (see FAULTS)
 
-Prints one JSON object: KL(oracle || logits) in nats and top-1 agreement, pooled over the texts, the same of the
-simulation, what the packed weights alone cost, the bounds, and whether they hold. Exit code 1 where they do not.
+Prints a JSON array with one object per --kv: KL(oracle || logits) in nats and top-1 agreement, pooled over the texts,
+the same of the simulation, what the packed weights alone cost, the bounds, and whether they hold.
+Exit code 1 where one does not.
 """
 import argparse
 import json
@@ -30,21 +32,27 @@ def build(forward, simulate):
     class Packed(simulate.Simulated):
         """simulate.Simulated with the formats that packing chooses per tensor, and one per half of the cache."""
 
-        def __init__(self, path, weights=None, embedding=None, keys="int8", values="int8"):
+        def __init__(self, path, weights=None, embedding=None):
             forward.Model.__init__(self, path)
-            self.takes_int4 = "int4" in (keys, values)
-            self.bits = [8 if kind == "int8" else 4 for kind in (keys, values)]
+            self.has_int4_weights = False
+            self.use_cache("int8")
             for t in gguf.GGUFReader(path).tensors:
                 if len(t.shape) == 2:
                     outer = t.name in ("token_embd.weight", "output.weight")
                     target = embedding if outer else weights
                     self.w[t.name] = self.pack(self.w[t.name], t, target)
 
+        def use_cache(self, kv):
+            """Keys and values as `kv` says: one format, or two with a comma."""
+            self.bits = [int(kind[3:]) for kind in (kv.split(",") * 2)[:2]]
+
+        def takes_int4(self): return self.has_int4_weights or 4 in self.bits
+
         def pack(self, w, tensor, target):
             """The weights as the packed file holds them."""
             source = tensor.tensor_type.name
             if target is None: target = "int4" if source in FOUR_BITS else "int8"
-            if target == "int4": self.takes_int4 = True
+            if target == "int4": self.has_int4_weights = True
             if (source, target) in (("Q8_0", "int8"), ("Q4_0", "int4"), ("Q4_1", "int4")): return w
             if (source, target) == ("Q4_K", "int4"): return round_scales(tensor)
             return simulate.symmetric(w, int(target[3:]), target == "int4")
@@ -122,58 +130,86 @@ def pooled(simulate, truths, results):
     return [float(x) for x in simulate.compare(np.concatenate(truths), np.concatenate(results))]
 
 
-def main():
+def pooled_but_one(simulate, truths, simulated, results):
+    """Mean KL of the simulation and of the results without the token that the simulation misses most."""
+    truths = np.concatenate(truths)
+    costs = [np.array([simulate.compare(t[None], x[None])[0] for t, x in zip(truths, np.concatenate(stage))])
+             for stage in (simulated, results)]
+    return [float(np.delete(cost, costs[0].argmax()).mean()) for cost in costs]
+
+
+def arguments():
     p = argparse.ArgumentParser()
     p.add_argument("reference")
     p.add_argument("model")
     p.add_argument("--weights", choices=("int8", "int4"))
     p.add_argument("--embedding", choices=("int8", "int4"))
-    p.add_argument("--kv", default="int8")
+    p.add_argument("--kv", action="append")
     p.add_argument("--truth")
+    p.add_argument("--original")
     p.add_argument("--simulate", action="store_true")
     p.add_argument("--wrong", choices=FAULTS)
     p.add_argument("texts", nargs="+")
-    a = p.parse_intermixed_args()
+    return p.parse_intermixed_args()
+
+
+def read_logits(name, shape):
+    got = np.fromfile(name, "<f4").reshape(shape[0], -1)
+    if got.shape != shape or not np.isfinite(got).all():
+        sys.exit(f"{name}: {got.shape} logits, not {shape}, or not finite")
+    return got
+
+
+def main():
+    a = arguments()
     sys.dont_write_bytecode = True
     sys.path.insert(0, a.reference)
     import forward
     import simulate
     Packed = build(forward, simulate)
-    formats = (a.weights, a.embedding, *(a.kv.split(",") * 2)[:2])
+    right = a.truth or a.model
+    texts = [np.fromfile(name, "<i4") for name in a.texts[::2]]
+    run = lambda model: [model.logits(ids) for ids in texts]
 
-    truth = forward.Model(a.truth or a.model)
-    bound = Packed(a.truth or a.model, *formats)
-    exact = forward.Model(a.truth or a.model)               # exact arithmetic on the packed weights
-    exact.w = bound.w
+    exact = forward.Model(right)
+    truths = run(exact)
+    bound = Packed(right, a.weights, a.embedding)
+    exact.w = bound.w                                       # exact arithmetic on the packed weights
+    packed = run(exact)
     judged = None
     if a.simulate:
-        judged = Packed(a.model, *formats)
+        judged = Packed(a.model, a.weights, a.embedding)
         judged.break_runtime(a.wrong)
-    truths, simulated, packed, results = [], [], [], []
-    for ids_file, logits_file in zip(a.texts[::2], a.texts[1::2], strict=True):
-        ids = np.fromfile(ids_file, "<i4")
-        truths.append(truth.logits(ids))
-        simulated.append(bound.logits(ids))
-        packed.append(exact.logits(ids))
-        got = judged.logits(ids) if judged else np.fromfile(logits_file, "<f4").reshape(len(ids), -1)
-        if got.shape != truths[-1].shape or not np.isfinite(got).all():
-            sys.exit(f"{logits_file}: {got.shape} logits, not {truths[-1].shape}, or not finite")
-        results.append(got)
-
-    kl, top1 = pooled(simulate, truths, results)
-    kl_packing, _ = pooled(simulate, truths, packed)
-    kl_simulated, top1_simulated = pooled(simulate, truths, simulated)
-    factor = INT4_BOUND if bound.takes_int4 else INT8_BOUND
+    originals = run(forward.Model(a.original)) if a.original else None
     x = np.concatenate(truths)
     x = np.exp(x - x.max(-1, keepdims=True))
-    holds = kl <= factor * kl_simulated and top1 >= top1_simulated - TOP1_BOUND
-    print(json.dumps({
-        "tokens": len(x), "kl": kl, "kl_simulated": kl_simulated, "kl_ratio": kl / kl_simulated,
-        "kl_ratio_max": factor, "kl_packing": kl_packing,
-        "top1": top1, "top1_simulated": top1_simulated,
-        "top1_min": top1_simulated - TOP1_BOUND, "holds": bool(holds),
-        "mean_top_probability": float((x.max(-1) / x.sum(-1)).mean())}))
-    sys.exit(0 if holds else 1)
+    verdicts = []
+    for kv in a.kv or ["int8"]:
+        for model in (bound, judged):
+            if model: model.use_cache(kv)
+        simulated = run(bound)
+        if judged: results = run(judged)
+        else:
+            results = [read_logits(name.replace("{kv}", kv), truth.shape)
+                       for name, truth in zip(a.texts[1::2], truths, strict=True)]
+        kl, top1 = pooled(simulate, truths, results)
+        kl_simulated, top1_simulated = pooled(simulate, truths, simulated)
+        factor = INT4_BOUND if bound.takes_int4() else INT8_BOUND
+        holds = kl <= factor * kl_simulated and top1 >= top1_simulated - TOP1_BOUND
+        verdict = {
+            "tokens": len(x), "kl": kl, "kl_simulated": kl_simulated, "kl_ratio": kl / kl_simulated,
+            "kl_ratio_max": factor, "kl_packing": pooled(simulate, truths, packed)[0],
+            "top1": top1, "top1_simulated": top1_simulated,
+            "top1_min": top1_simulated - TOP1_BOUND, "holds": bool(holds),
+            "mean_top_probability": float((x.max(-1) / x.sum(-1)).mean())}
+        verdict["kl_but_one_simulated"], verdict["kl_but_one"] = pooled_but_one(
+            simulate, truths, simulated, results)
+        if originals:
+            verdict["kl_original"] = [
+                pooled(simulate, originals, stage)[0] for stage in (truths, packed, results)]
+        verdicts.append(verdict)
+    print(json.dumps(verdicts))
+    sys.exit(0 if all(v["holds"] for v in verdicts) else 1)
 
 
 if __name__ == "__main__":

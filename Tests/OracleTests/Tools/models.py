@@ -2,21 +2,22 @@
 
 usage: models.py FOLDER [NAME ...]        (needs: pip install numpy gguf; without names, all)
 
-Writes FOLDER/NAME.gguf, FOLDER/NAME.i32 (token ids, int32 little-endian), and for the names with faults
-FOLDER/NAME-FAULT.gguf: the same model with one thing wrong, which no bound may let pass.
+Writes FOLDER/NAME.gguf, FOLDER/NAME-0.i32 ... NAME-3.i32 (token ids, int32 little-endian), and for the names with faults
+FOLDER/NAME-FAULT.gguf: the same model with one thing wrong, which no bound may let pass. FOLDER/NAME-original.gguf,
+where types are mixed as in Q4_K_M: the float32 weights that were quantized.
 The same bytes on every machine: the weights come from integers and element-wise arithmetic alone.
 """
 import os
 import sys
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import gguf
 import numpy as np
 from gguf import GGMLQuantizationType as Type
 
 VOCABULARY = 320
-TOKENS = 320
+TEXTS, TOKENS = 4, 250          # independent texts: rounding early keys sways a whole text
 
 
 @dataclass
@@ -267,8 +268,12 @@ def main(folder, names):
         write(os.path.join(folder, name + ".gguf"), name, shape)
         for fault in shape.faults:
             write(os.path.join(folder, f"{name}-{fault}.gguf"), name, shape, fault)
-        ids = Normal(name + " ids").integers(0, VOCABULARY, TOKENS)
-        ids.astype("<i4").tofile(os.path.join(folder, name + ".i32"))
+        if shape.mixed:
+            original = replace(shape, type="F32", embedding="", mixed="")
+            write(os.path.join(folder, f"{name}-original.gguf"), name, original)
+        for text in range(TEXTS):
+            ids = Normal(f"{name} ids {text}").integers(0, VOCABULARY, TOKENS)
+            ids.astype("<i4").tofile(os.path.join(folder, f"{name}-{text}.i32"))
 
 
 if __name__ == "__main__":

@@ -1,0 +1,319 @@
+import Commands
+import Foundation
+import ModelFormat
+import Testing
+import Units
+
+private let common = ["run", "m.terra", "--profile", "p.toml"]
+
+@Suite struct RunCommandTests {
+  @Test func aReplyIsPrintedAndThenTheFigures() throws {
+    let world = BuiltIn.world()
+    #expect(run(common + ["-p", "Hello", "-n", "6"], in: world) == .success)
+    #expect(world.outputText.count > 1 && world.outputText.hasSuffix("\n"))
+    #expect(world.messageText.hasPrefix("prompt "))
+    #expect(world.messageText.contains("allocations after launch 0"))
+    #expect(world.messageText.filter { $0 == "\n" }.count == 1)
+    let again = BuiltIn.world()
+    #expect(run(common + ["-p", "Hello", "-n", "6"], in: again) == .success)
+    #expect(again.output == world.output)
+  }
+
+  @Test func jsonHoldsTheSameReply() throws {
+    let plain = BuiltIn.world()
+    #expect(run(common + ["-p", "Hello", "-n", "6"], in: plain) == .success)
+    let world = BuiltIn.world()
+    #expect(run(common + ["-p", "Hello", "-n", "6", "--json"], in: world) == .success)
+    let result = try object(world.outputText)
+    #expect((result["reply"] as? String).map { $0 + "\n" } == plain.outputText)
+    #expect(world.messages.isEmpty)
+    #expect(result["reply_tokens"] as? Int ?? 0 > 0)
+    #expect(result["allocations_after_launch"] as? Int == 0)
+    #expect(result["peak_resident_bytes"] as? Int == 2_000_000)
+    let reserved = plain.calls.compactMap { $0.hasPrefix("reserve ") ? Int($0.dropFirst(8)) : nil }
+    #expect(reserved.count == 1)
+    #expect(result["planned_bytes"] as? Int ?? 0 > reserved[0])
+  }
+
+  @Test func documentAndInstructionAreOneInput() throws {
+    func tokens(_ words: [String], _ files: [String: String], input: [String] = []) throws -> Int {
+      let world = BuiltIn.world()
+      for (name, content) in files { world.files[name] = Array(content.utf8) }
+      world.input = input.map { Array($0.utf8) }
+      #expect(run(common + words + ["-n", "1", "--json"], in: world) == .success)
+      return try #require(try object(world.outputText)["prompt_tokens"] as? Int)
+    }
+    let together = try tokens(["-p", "one two\nthree"], [:])
+    #expect(try tokens(["-f", "d", "-p", "three"], ["d": "one two"]) == together)
+    #expect(try tokens(["-f", "d", "-p", "three"], ["d": "one two\n"]) == together)
+    #expect(try tokens(["-f", "-", "-p", "three"], [:], input: ["one", " ", "two"]) == together)
+  }
+
+  @Test func stopTextsEndTheReply() throws {
+    let whole = BuiltIn.world()
+    #expect(run(common + ["-p", "Hello", "-n", "12"], in: whole) == .success)
+    let reply = whole.outputText.dropLast()
+    guard reply.utf8.count > 4 else { return }
+    let stop = String(reply.dropFirst(2).prefix(2))
+    let world = BuiltIn.world()
+    #expect(
+      run(common + ["-p", "Hello", "-n", "12", "--json", "--stop", stop], in: world) == .success)
+    let result = try object(world.outputText)
+    #expect(result["ending"] as? String == "stop")
+    let expected = reply.range(of: stop).map { String(reply[..<$0.lowerBound]) }
+    #expect(result["reply"] as? String == expected)
+  }
+
+  @Test func aConversationAnswersEachLine() {
+    let world = BuiltIn.world()
+    world.input = [Array("Hel".utf8), Array("lo\n\nAgain".utf8)]
+    #expect(run(common + ["--chat", "-n", "4"], in: world) == .success)
+    #expect(world.messageText.hasPrefix("prompt "))
+    #expect(!world.messageText.contains("> "), "nobody types")
+    let first = BuiltIn.world()
+    #expect(run(common + ["-p", "Hello", "-n", "4"], in: first) == .success)
+    #expect(world.outputText.hasPrefix(first.outputText))
+    #expect(world.output.count > first.output.count)
+    let typed = BuiltIn.world()
+    typed.terminals = [0]
+    typed.input = [Array("Hello\n".utf8)]
+    #expect(run(common + ["--chat", "-n", "1"], in: typed) == .success)
+    #expect(typed.messageText.hasPrefix("> > prompt "))
+  }
+
+  @Test func linesThatCameEarlyAreKept() throws {
+    // However the lines come, in one piece or one by one: what is said is the same.
+    func conversation(_ input: [String], documentWords: Int) -> World {
+      let world = BuiltIn.world()
+      world.files["p.toml"] = Array(
+        "budget = \"64 MiB\"\nthreads = 1\ncontext = 1500\nprompt-bytes = \"1 KiB\"".utf8)
+      world.files["d"] = Array(String(repeating: "a ", count: documentWords).utf8)
+      world.input = input.map { Array($0.utf8) }
+      return world
+    }
+    let lines = ["Hello\n", "What is the second line here?\n", "And the third?\n"]
+    let system = String(repeating: "c ", count: 100)
+    let words = common + ["--chat", "-f", "d", "--system", system, "-n", "3"]
+    let (whole, single) = (
+      conversation([lines.joined()], documentWords: 300), conversation(lines, documentWords: 300)
+    )
+    #expect(run(words, in: whole) == .success)
+    #expect(run(words, in: single) == .success)
+    #expect(whole.output == single.output)
+    // A system message that would overwrite lines that wait is refused.
+    let tight = conversation([lines.joined()], documentWords: 350)
+    #expect(failure(words, .doesNotFit, in: tight).contains("the input is longer than 1,024"))
+  }
+
+  @Test func theLongestInputIsExact() {
+    for (bytes, code) in [(1023, ExitCode.success), (1024, .success), (1100, .doesNotFit)] {
+      for words in [["-f", "d"], ["-f", "-"], ["-p", String(repeating: "a ", count: bytes / 2)]] {
+        let world = BuiltIn.world()
+        world.files["p.toml"] = Array(
+          "budget = \"64 MiB\"\nthreads = 1\ncontext = 1500\nprompt-bytes = \"1 KiB\"".utf8)
+        world.files["d"] = (0..<bytes).map { $0 % 2 == 0 ? 97 : 32 }
+        world.input = [world.files["d"] ?? []]
+        #expect(run(common + words + ["-n", "0"], in: world) == code, "\(bytes), \(words)")
+        if code == .doesNotFit {
+          #expect(world.messageText.contains("the input is longer than 1,024 bytes"))
+        }
+      }
+    }
+  }
+
+  @Test func aFullContextIsAClearEnd() throws {
+    let world = BuiltIn.world()
+    #expect(
+      run(common + ["-p", "Hello", "-n", "500", "-c", "24", "--json"], in: world) == .success)
+    let ending = try object(world.outputText)["ending"] as? String
+    #expect(ending == "context_full" || ending == "end_of_text")
+    let long = String(repeating: "word and ", count: 40)
+    #expect(
+      failure(common + ["-p", long, "-c", "24"], .doesNotFit).contains(
+        "does not fit the context of 24; raise --context"))
+    let streaming = BuiltIn.world()
+    #expect(
+      run(
+        common + ["-p", long, "-n", "30", "-c", "24", "--policy", "streaming"], in: streaming)
+        == .success)
+  }
+
+  @Test func interruptsEndCleanly() {
+    for checks in [0, 1, 3] {
+      let world = BuiltIn.world()
+      world.checksBeforeInterrupt = checks
+      let message = failure(common + ["-p", "Hello", "-n", "50"], .interrupted, in: world)
+      #expect(message.hasSuffix("terrarium: interrupted\n"))
+      #expect(message.hasPrefix("prompt "), "the figures come all the same")
+    }
+    let waiting = BuiltIn.world()
+    waiting.errors[.readInput] = .interrupted
+    waiting.checksBeforeInterrupt = 0
+    #expect(
+      failure(common + ["--chat"], .interrupted, in: waiting).hasSuffix("terrarium: interrupted\n"))
+  }
+
+  @Test func contradictionsAreUsageErrors() {
+    for (words, message) in [
+      (["--chat", "-p", "x"], "--chat and --prompt"), (["--chat", "--json"], "--chat and --json"),
+      (["--chat", "-f", "-"], "--chat and --file"),
+      (["-p", "x", "--raw", "--prefix", "y"], "--raw and --prefix"),
+      (["-p", "x", "--raw", "--suffix", "y"], "--raw and --suffix"),
+      (["-p", "x", "--raw", "--system", "y"], "--raw and --system"),
+    ] {
+      #expect(
+        failure(common + words, .usage) == "terrarium: \(message) exclude each other\n")
+    }
+    let stop = String(repeating: "s", count: 1025)
+    #expect(
+      failure(common + ["-p", "x", "--stop", stop], .usage).contains("is no value for --stop"))
+    #expect(failure(["run"], .usage) == "terrarium: terrarium run needs a model file\n")
+  }
+
+  @Test func whatIsMissingOrTooLongIsNamed() {
+    #expect(failure(common, .usage).contains("give --prompt TEXT, --file FILE or --chat"))
+    let empty = BuiltIn.world()
+    empty.files["d"] = []
+    for words in [["-p", ""], ["-f", "d"], ["-f", "-"], ["-f", "d", "-p", ""]] {
+      empty.messages = []
+      #expect(
+        failure(common + words, .missingInput, in: empty) == "terrarium: the input is empty\n")
+    }
+    #expect(
+      failure(common + ["-f", "no"], .missingInput)
+        == "terrarium: cannot read no: no such file or folder\n")
+    let small = BuiltIn.world()
+    small.files["p.toml"] = Array("budget = \"64 MiB\"\nthreads = 1\nprompt-bytes = \"1 KiB\"".utf8)
+    small.files["d"] = [UInt8](repeating: 97, count: 5000)
+    #expect(failure(common + ["-f", "d"], .doesNotFit, in: small).contains("raise prompt-bytes"))
+  }
+
+  @Test func errorsOfTheMachineAreNamed() {
+    for (call, error, code, message) in [
+      (Call.reserve, HostError.noMemory, ExitCode.doesNotFit, "the system does not grant "),
+      (.startWorkers, .system(11), .doesNotFit, "the threads could not be started"),
+      (.writeOutput, .closedPipe, .cannotWrite, "cannot write standard output: nobody reads"),
+      (.open, .notPermitted, .missingInput, "cannot read "),
+    ] {
+      let world = BuiltIn.world()
+      world.errors[call] = error
+      #expect(
+        failure(common + ["-p", "x", "-n", "3"], code, in: world).hasPrefix(
+          "terrarium: \(message)"))
+    }
+    let input = BuiltIn.world()
+    input.errors[.readInput] = .system(5)
+    #expect(
+      failure(common + ["-f", "-"], .missingInput, in: input)
+        == "terrarium: cannot read -: system error 5\n")
+  }
+
+  @Test func damageIsFoundWhileLoading() throws {
+    let header = try BuiltIn.header
+    let places: [(UInt64, String)] = [
+      (header.section(.tokenizer).offset + 200, "tokenizer"),
+      (header.section(.chatTemplate).offset + 5, "chat template"),
+      (header.section(.rotary).offset, "rotary"),
+      (header.section(.vectors).offset + 9, "vectors"),
+      (header.matrix(.embedding).offset + 77, "embedding"),
+      (header.matrix(.down, layer: 2).offset, "down of layer 2"),
+    ]
+    for (offset, name) in places {
+      let world = BuiltIn.world()
+      world.files["m.terra"]?[Int(offset)] ^= 4
+      #expect(
+        failure(common + ["-p", "x"], .badFile, in: world)
+          == "terrarium: m.terra: damaged: the checksum of \(name) is wrong; copy or pack the "
+          + "file again\n")
+    }
+    let cut = BuiltIn.world()
+    cut.files["m.terra"]?.removeLast()
+    #expect(failure(common + ["-p", "x"], .badFile, in: cut).hasPrefix("terrarium: m.terra: "))
+  }
+
+  @Test func otherProcessorsKernelsAreRefused() {
+    #if arch(arm64)
+      let foreign = "avx2"
+    #else
+      let foreign = "neon"
+    #endif
+    #expect(
+      failure(common + ["-p", "x", "--isa", foreign], .doesNotFit)
+        == "terrarium: this processor has no \(foreign); leave --isa out to use the best it has\n")
+  }
+}
+
+@Suite struct LogitsCommandTests {
+  private let words = ["logits", "m.terra", "--profile", "p.toml", "--ids", "ids", "-o", "out"]
+
+  private func world(_ ids: [Int32]) -> World {
+    let world = BuiltIn.world()
+    world.files["ids"] = ids.flatMap { id in
+      (0..<4).map { UInt8(truncatingIfNeeded: id >> (8 * $0)) }
+    }
+    return world
+  }
+
+  @Test func logitsAreWrittenWholeAndHashed() throws {
+    var outputs: [[UInt8]] = []
+    for chunk in ["1", "2", "64"] {
+      let world = world([0, 5, 17, 900, 3])
+      #expect(run(words + ["--chunk", chunk], in: world) == .success)
+      let output = try #require(world.files["out"])
+      #expect(output.count == 5 * 936 * 4)
+      #expect(world.files["out.partial"] == nil)
+      var digest = SHA256()
+      let bytes = memory(output.count, of: UInt8.self)
+      for (index, byte) in output.enumerated() { bytes[index] = byte }
+      digest.update(bytes.bytes)
+      let sum = digest.digest
+      let hexadecimal = (0..<32).map {
+        String(UInt16(sum[$0]) + 256, radix: 16).dropFirst()
+      }.joined()
+      #expect(world.outputText == hexadecimal + "\n")
+      outputs.append(output)
+    }
+    #expect(outputs[0] == outputs[1] && outputs[1] == outputs[2])
+  }
+
+  @Test func needsAreNamed() {
+    #expect(failure(["logits"], .usage).contains("needs a model file"))
+    #expect(failure(["logits", "m.terra"], .usage).contains("needs --ids"))
+    #expect(failure(["logits", "m.terra", "--ids", "x"], .usage).contains("needs --output"))
+    #expect(failure(words, .missingInput).contains("cannot read ids: no such file"))
+  }
+
+  @Test func badIDsAreRefusedAndLeaveNothing() {
+    for (ids, message) in [
+      ([936], "token id 936 at position 0 is outside the vocabulary of 936"),
+      ([3, -1], "token id -1 at position 1 is outside the vocabulary of 936"),
+      ([], "ids: 0 bytes are no whole, positive number"),
+    ] as [([Int32], String)] {
+      let world = world(ids)
+      #expect(failure(words, .badFile, in: world).contains(message))
+      #expect(world.files["out"] == nil && world.files["out.partial"] == nil)
+    }
+    let odd = world([1])
+    odd.files["ids"]?.append(0)
+    #expect(failure(words, .badFile, in: odd).contains("ids: 5 bytes are no whole"))
+    let long = world([Int32](repeating: 1, count: 257))
+    #expect(
+      failure(words, .doesNotFit, in: long).contains("257 tokens does not fit the context of 256"))
+    #expect(long.files["out.partial"] == nil)
+  }
+
+  @Test func outputsThatCannotBeWrittenLeaveNothing() {
+    for (call, error) in [
+      (Call.create, HostError.notPermitted), (.writeFile, .noSpace), (.rename, .system(18)),
+    ] {
+      let world = world([1, 2])
+      world.errors[call] = error
+      #expect(failure(words, .cannotWrite, in: world).hasPrefix("terrarium: cannot write out: "))
+      #expect(world.files["out"] == nil && world.files["out.partial"] == nil)
+    }
+    let interrupted = world([1, 2])
+    interrupted.checksBeforeInterrupt = 0
+    #expect(failure(words, .interrupted, in: interrupted) == "terrarium: interrupted\n")
+    #expect(interrupted.files["out.partial"] == nil)
+  }
+}
