@@ -60,6 +60,7 @@ struct FlatMemoryTests {
       .hosted, scenario,
       environment: ["LD_PRELOAD": AllocationTests.library.path, "TERRARIUM_CANARY": "touch"])
     let sizes = samples.map(\.anonymousKibibytes)
-    #expect(try #require(sizes.max()) - #require(sizes.min()) >= 1024)
+    // Its first page may have been there.
+    #expect(try #require(sizes.max()) - #require(sizes.min()) >= 1020)
   }
 }
