@@ -20,6 +20,10 @@ package struct PromptBuilder<System: Host> {
   /// Slots and limits, for messages.
   private let slots: Int
   private let wordBytes: Int
+  private let promptBytes: Int
+
+  /// Where the room for the text ends.
+  private var textEnd: Int
 
   package init(
     _ tokenizer: Tokenizer, _ template: ChatTemplate, options: Options, memory: RunMemory
@@ -32,6 +36,8 @@ package struct PromptBuilder<System: Host> {
     sink = TokenSink(memory.text.ids)
     slots = memory.session.cache.map.slots
     wordBytes = memory.session.shape.profile.wordBytes
+    promptBytes = memory.session.shape.promptBytes
+    textEnd = memory.text.prompt.count
   }
 
   /// Whether the chat template, or what the user gave in its place, surrounds the text.
@@ -44,30 +50,36 @@ package struct PromptBuilder<System: Host> {
 
   /// Where input may still be put: behind the text, one byte left for a space before it.
   package var freeText: FixedBuffer<UInt8> {
-    memory.prompt.extracting(min(textBytes + 1, memory.prompt.count)..<memory.prompt.count)
+    memory.prompt.extracting(min(textBytes + 1, textEnd)..<textEnd)
   }
 
-  /// The second half of the free room: lines of a conversation are read there, then appended.
-  package var linesBuffer: FixedBuffer<UInt8> {
-    let free = freeText
-    return free.extracting(free.count / 2..<free.count)
+  /// Takes the second half of the free room away: lines of a conversation are read there, then
+  /// appended.
+  package mutating func takeLinesBuffer() -> FixedBuffer<UInt8> {
+    let count = freeText.count / 2
+    textEnd -= count
+    return memory.prompt.extracting(textEnd..<textEnd + count)
   }
 
   /// Counts `count` bytes that were put into `freeText`.
-  package mutating func advanceText(_ count: Int) { textBytes += count }
+  package mutating func advanceText(_ count: Int) throws(Failure) {
+    textBytes += count
+    if textBytes > promptBytes { throw .inputTooLong(limitBytes: promptBytes) }
+  }
 
   /// Appends to the text.
   package mutating func append(_ text: Text) throws(Failure) {
     let free = freeText
-    guard text.count <= free.count else { throw .inputTooLong(limitBytes: memory.prompt.count) }
+    guard text.count <= free.count else { throw .inputTooLong(limitBytes: promptBytes) }
     for index in 0..<text.count { free[index] = text[index] }
-    textBytes += text.count
+    try advanceText(text.count)
   }
 
   /// Ends a document, so that an instruction starts on a line of its own; raw text is not touched.
-  package mutating func endDocument() throws(Failure) {
+  package mutating func endDocument() {
     guard usesTemplate, textBytes > 0, memory.prompt[textBytes] != 10 else { return }
-    try append(Text("\n"))
+    memory.prompt[1 + textBytes] = 10
+    textBytes += 1
   }
 
   /// Refuses a chat without a template early.
@@ -126,9 +138,7 @@ package struct PromptBuilder<System: Host> {
   /// Copies text behind the text at hand, one byte apart.
   private func place(_ given: Text) throws(Failure) -> Range<Int> {
     let start = 2 + textBytes
-    guard given.count <= memory.prompt.count - start else {
-      throw .inputTooLong(limitBytes: memory.prompt.count)
-    }
+    guard given.count <= textEnd - start else { throw .inputTooLong(limitBytes: promptBytes) }
     for index in 0..<given.count { memory.prompt[start + index] = given[index] }
     return start..<start + given.count
   }

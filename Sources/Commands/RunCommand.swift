@@ -47,7 +47,7 @@ package enum RunCommand<System: Host> {
 
     if let document {
       try read(document, options, into: &prompt)
-      try prompt.endDocument()
+      prompt.endDocument()
     }
     var outcome: Failure?
     do throws(Failure) {
@@ -95,16 +95,15 @@ package enum RunCommand<System: Host> {
     _ document: FileHandle, _ options: Options, into prompt: inout PromptBuilder<System>
   ) throws(Failure) {
     while true {
-      let free = prompt.freeText
-      guard free.count > 0 else { throw .inputTooLong(limitBytes: prompt.textBytes) }
+      let count: Int
       do {
-        let count = try System.read(document, into: free)
-        if count == 0 { return }
-        prompt.advanceText(count)
+        count = try System.read(document, into: prompt.freeText)
       } catch {
         if error == .interrupted { throw .interrupted }
         throw .host(error, .reading, options.text(.file) ?? .empty)
       }
+      if count == 0 { return }
+      try prompt.advanceText(count)
     }
   }
 
@@ -127,7 +126,7 @@ package enum RunCommand<System: Host> {
     _ matcher: inout StopMatcher, _ writer: inout ReplyWriter<System>,
     _ console: inout Console<System>
   ) throws(Failure) {
-    var lines = LineReader<System>(prompt.linesBuffer)
+    var lines = LineReader<System>(prompt.takeLinesBuffer())
     var isFirst = true
     while true {
       if console.isConversation {

@@ -61,7 +61,7 @@ package struct RunMemory: BitwiseCopyable {
     let template = arena.take(Int(header.section(.chatTemplate).bytes), of: UInt8.self)
     arena.begin(.prompt)
     text = TextMemory(
-      tokenizer: tokenizer, template: template, prompt: arena.take(shape.promptBytes),
+      tokenizer: tokenizer, template: template, prompt: arena.take(shape.promptBufferBytes),
       ids: arena.take(shape.promptTokens), pending: arena.take(TextMemory.stopBytesMax),
       replyScratch: arena.take(TextMemory.replyBytes),
       wordScratch: arena.take(shape.wordScratchCount))

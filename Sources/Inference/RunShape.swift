@@ -103,6 +103,10 @@ package struct RunShape: BitwiseCopyable {
       ? 0 : Tokenization.Encoder.scratchCount(wordBytesMax: min(profile.wordBytes, promptBytes))
   }
 
+  /// Bytes of the prompt's buffer: the text, a space before it, a line feed behind it, and one to
+  /// see that no more comes; none where there is no text.
+  package var promptBufferBytes: Int { promptBytes == 0 ? 0 : promptBytes + 3 }
+
   /// Query heads that share a KV head.
   package var headsPerGroup: Int { model.queryHeads / model.kvHeads }
 

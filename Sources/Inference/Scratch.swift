@@ -27,31 +27,29 @@ struct Scratch: BitwiseCopyable {
   let scales: FixedBuffer<Float>  // [T, groups of the widest row]
   let sums: FixedBuffer<Int32>  // [T, groups of the widest row]
   let logits: FixedBuffer<Float>  // [V]
-  private let tileTokens: Int
 
   init(_ shape: RunShape, in arena: inout Arena) {
     let model = shape.model
-    let T = shape.profile.tileTokens
-    tileTokens = T
+    let tokens = shape.profile.tileTokens
     let widest = max(max(model.modelDimension, model.queryDimension), model.feedForwardDimension)
     let pairs = model.rotatedDimensions / 2
     arena.begin(.activations)
-    hidden = arena.take(T * Self.stride(model.modelDimension))
-    normed = arena.take(T * Self.stride(model.modelDimension))
-    query = arena.take(T * Self.stride(model.queryDimension))
-    key = arena.take(T * Self.stride(model.kvDimension))
-    value = arena.take(T * Self.stride(model.kvDimension))
-    attention = arena.take(T * Self.stride(model.queryDimension))
-    gate = arena.take(T * Self.stride(model.feedForwardDimension))
-    up = arena.take(T * Self.stride(model.feedForwardDimension))
-    cosines = arena.take(T * pairs)
-    sines = arena.take(T * pairs)
-    let sinkPairs = shape.map.policy == .streaming ? T * pairs : 0
+    hidden = arena.take(tokens * Self.stride(model.modelDimension))
+    normed = arena.take(tokens * Self.stride(model.modelDimension))
+    query = arena.take(tokens * Self.stride(model.queryDimension))
+    key = arena.take(tokens * Self.stride(model.kvDimension))
+    value = arena.take(tokens * Self.stride(model.kvDimension))
+    attention = arena.take(tokens * Self.stride(model.queryDimension))
+    gate = arena.take(tokens * Self.stride(model.feedForwardDimension))
+    up = arena.take(tokens * Self.stride(model.feedForwardDimension))
+    cosines = arena.take(tokens * pairs)
+    sines = arena.take(tokens * pairs)
+    let sinkPairs = shape.map.policy == .streaming ? tokens * pairs : 0
     sinkCosines = arena.take(sinkPairs)
     sinkSines = arena.take(sinkPairs)
-    quants = arena.take(ActivationRows.quantCount(rows: T, columns: widest))
-    scales = arena.take(ActivationRows.groupCount(rows: T, columns: widest))
-    sums = arena.take(ActivationRows.groupCount(rows: T, columns: widest))
+    quants = arena.take(ActivationRows.quantCount(rows: tokens, columns: widest))
+    scales = arena.take(ActivationRows.groupCount(rows: tokens, columns: widest))
+    sums = arena.take(ActivationRows.groupCount(rows: tokens, columns: widest))
     arena.begin(.logits)
     logits = arena.take(model.vocabulary.roundedUp(toMultipleOf: WeightFormat.tileRows))
     arena.end()
@@ -90,15 +88,15 @@ struct AttentionScratch: BitwiseCopyable {
   let sums: FixedBuffer<Int32>  // [R, groups]
 
   init(_ shape: RunShape, in arena: inout Arena) {
-    let R = RunShape.queryRowsMax
+    let rows = RunShape.queryRowsMax
     let d = shape.model.headDimension
     vector = arena.take(Scratch.stride(d))
-    scores = arena.take(R * shape.scoreStride)
-    output = arena.take(R * Scratch.stride(d))
-    rowSums = arena.take(R)
-    positions = arena.take(R)
-    quants = arena.take(ActivationRows.quantCount(rows: R, columns: d))
-    scales = arena.take(ActivationRows.groupCount(rows: R, columns: d))
-    sums = arena.take(ActivationRows.groupCount(rows: R, columns: d))
+    scores = arena.take(rows * shape.scoreStride)
+    output = arena.take(rows * Scratch.stride(d))
+    rowSums = arena.take(rows)
+    positions = arena.take(rows)
+    quants = arena.take(ActivationRows.quantCount(rows: rows, columns: d))
+    scales = arena.take(ActivationRows.groupCount(rows: rows, columns: d))
+    sums = arena.take(ActivationRows.groupCount(rows: rows, columns: d))
   }
 }

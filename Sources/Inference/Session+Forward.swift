@@ -43,11 +43,11 @@ extension Session {
 
   /// The logits of one row: W · rmsnorm(x).
   func output(thread: Int) {
-    let D = shape.model.modelDimension
-    let activations = scratch.activations(tokens: 1, columns: D)
+    let dimension = shape.model.modelDimension
+    let activations = scratch.activations(tokens: 1, columns: dimension)
     if thread == 0 {
-      let x = Scratch.row(step[0].logitsRow, of: scratch.hidden, columns: D)
-      let z = Scratch.row(0, of: scratch.normed, columns: D)
+      let x = Scratch.row(step[0].logitsRow, of: scratch.hidden, columns: dimension)
+      let z = Scratch.row(0, of: scratch.normed, columns: dimension)
       let isFinite = kernels.rmsNorm(
         x, weight: model.vector(.outputNorm), epsilon: shape.model.rmsEpsilon, into: z)
       if !isFinite || !kernels.quantize(z, into: activations, row: 0) { markNonFinite() }
@@ -88,13 +88,13 @@ extension Session {
   private func normalize(
     _ input: FixedBuffer<Float>, _ norm: VectorRole, _ layer: Int, _ thread: Int
   ) {
-    let D = shape.model.modelDimension
-    let activations = scratch.activations(tokens: step[0].count, columns: D)
+    let dimension = shape.model.modelDimension
+    let activations = scratch.activations(tokens: step[0].count, columns: dimension)
     let weight = model.vector(norm, layer: layer)
     for token in share(step[0].count, thread) {
-      let z = Scratch.row(token, of: scratch.normed, columns: D)
+      let z = Scratch.row(token, of: scratch.normed, columns: dimension)
       let isFinite = kernels.rmsNorm(
-        Scratch.row(token, of: input, columns: D), weight: weight,
+        Scratch.row(token, of: input, columns: dimension), weight: weight,
         epsilon: shape.model.rmsEpsilon, into: z)
       if !isFinite || !kernels.quantize(z, into: activations, row: token) { markNonFinite() }
     }
@@ -137,11 +137,11 @@ extension Session {
 
   /// gate[t] = silu(gate[t]) · up[t] for the rows of F that this thread just computed.
   private func activate(_ thread: Int) {
-    let F = shape.model.feedForwardDimension
-    let rows = self.rows(of: share(WeightFormat.tiles(rows: F), thread), F)
+    let dimension = shape.model.feedForwardDimension
+    let rows = self.rows(of: share(WeightFormat.tiles(rows: dimension), thread), dimension)
     for token in 0..<step[0].count {
-      let gate = Scratch.row(token, of: scratch.gate, columns: F).extracting(rows)
-      let up = Scratch.row(token, of: scratch.up, columns: F).extracting(rows)
+      let gate = Scratch.row(token, of: scratch.gate, columns: dimension).extracting(rows)
+      let up = Scratch.row(token, of: scratch.up, columns: dimension).extracting(rows)
       kernels.swiglu(gate: gate, up: up, into: gate)
     }
   }

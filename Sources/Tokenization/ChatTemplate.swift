@@ -51,7 +51,8 @@ package struct TokenSequence: BitwiseCopyable {
 
 /// A chat template reduced to token sequences: a view of a checked section of fixed size.
 ///
-/// A conversation is, for each message, `prefix(of:after:)`, the text (as the prefix says;
+/// A conversation is the begin token where the vocabulary adds one, for each message
+/// `prefix(of:after:)`, the text (as the prefix says;
 /// special tokens not parsed), and `suffix(of:)`; then `generationPrompt`.
 ///
 /// Header words of the section: magic, version, family, then zeros. Then 16 entries of (first

@@ -157,7 +157,9 @@ import Units
     let model = report(.model(.notAPack, file: Self.file))
     #expect(model.hasPrefix("dir/m.terra: "))
     let tokenizer = report(.tokenizerSection(.badScore(token: 4), file: Self.file))
-    #expect(tokenizer == "dir/m.terra: bad score of token 4; pack the file again")
+    #expect(
+      tokenizer
+        == "dir/m.terra: tokenizer or chat template: bad score of token 4; pack the file again")
   }
 
   @Test func exitCodesAreThoseOfTheManual() {

@@ -83,7 +83,7 @@ import Units
   @Test(arguments: [false, true]) func rawTextIsTakenAsItIs(addsBegin: Bool) throws {
     var prompt = try Prompt(["--raw"], addsBegin: addsBegin)
     try prompt.builder.append(text("a <|im_start|> b"))
-    try prompt.builder.endDocument()
+    prompt.builder.endDocument()
     try prompt.builder.append(text("c"))
     try prompt.builder.build(afterReply: false)
     #expect(
@@ -117,8 +117,8 @@ import Units
       var prompt = try Prompt()
       let free = prompt.builder.freeText
       for (index, byte) in document.utf8.enumerated() { free[index] = byte }
-      prompt.builder.advanceText(document.utf8.count)
-      try prompt.builder.endDocument()
+      try prompt.builder.advanceText(document.utf8.count)
+      prompt.builder.endDocument()
       #expect(prompt.builder.textBytes == ended.utf8.count)
       try prompt.builder.append(text("go"))
       #expect(prompt.memory.text.prompt.extracting(1..<3 + ended.utf8.count).string == ended + "go")
@@ -144,14 +144,25 @@ import Units
     }
   }
 
+  @Test func linesHaveRoomOfTheirOwn() throws {
+    var prompt = try Prompt(promptBytes: 100)
+    try prompt.builder.append(text("0123456789"))
+    let free = prompt.builder.freeText
+    let lines = prompt.builder.takeLinesBuffer()
+    #expect(lines.count == free.count / 2)
+    #expect(prompt.builder.freeText.count == free.count - lines.count)
+    lines.fill(7)
+    prompt.builder.freeText.fill(9)
+    #expect((0..<lines.count).allSatisfy { lines[$0] == 7 })
+    prompt.builder.restart()
+    #expect(prompt.builder.freeText.count == free.count - lines.count + 10)
+  }
+
   @Test func everyLimitIsNamed() throws {
     var prompt = try Prompt(["--raw"], promptBytes: 100)
-    #expect(prompt.builder.freeText.count == 99)
-    #expect(prompt.builder.linesBuffer.count == 50)
-    try prompt.builder.append(text(String(repeating: "a b ", count: 24) + "abc"))
-    #expect(prompt.builder.freeText.count == 0)
+    try prompt.builder.append(text(String(repeating: "a b ", count: 24) + "abcd"))
     do {
-      try prompt.builder.append(text("d"))
+      try prompt.builder.append(text("e"))
       Issue.record("the text is too long")
     } catch Failure.inputTooLong(let limit) {
       #expect(limit == 100)

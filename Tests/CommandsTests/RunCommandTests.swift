@@ -81,6 +81,46 @@ private let common = ["run", "m.terra", "--profile", "p.toml"]
     #expect(typed.messageText.hasPrefix("> > prompt "))
   }
 
+  @Test func linesThatCameEarlyAreKept() throws {
+    // However the lines come, in one piece or one by one: what is said is the same.
+    func conversation(_ input: [String], documentWords: Int) -> World {
+      let world = BuiltIn.world()
+      world.files["p.toml"] = Array(
+        "budget = \"64 MiB\"\nthreads = 1\ncontext = 1500\nprompt-bytes = \"1 KiB\"".utf8)
+      world.files["d"] = Array(String(repeating: "a ", count: documentWords).utf8)
+      world.input = input.map { Array($0.utf8) }
+      return world
+    }
+    let lines = ["Hello\n", "What is the second line here?\n", "And the third?\n"]
+    let system = String(repeating: "c ", count: 100)
+    let words = common + ["--chat", "-f", "d", "--system", system, "-n", "3"]
+    let (whole, single) = (
+      conversation([lines.joined()], documentWords: 300), conversation(lines, documentWords: 300)
+    )
+    #expect(run(words, in: whole) == .success)
+    #expect(run(words, in: single) == .success)
+    #expect(whole.output == single.output)
+    // A system message that would overwrite lines that wait is refused.
+    let tight = conversation([lines.joined()], documentWords: 350)
+    #expect(failure(words, .doesNotFit, in: tight).contains("the input is longer than 1,024"))
+  }
+
+  @Test func theLongestInputIsExact() {
+    for (bytes, code) in [(1023, ExitCode.success), (1024, .success), (1100, .doesNotFit)] {
+      for words in [["-f", "d"], ["-f", "-"], ["-p", String(repeating: "a ", count: bytes / 2)]] {
+        let world = BuiltIn.world()
+        world.files["p.toml"] = Array(
+          "budget = \"64 MiB\"\nthreads = 1\ncontext = 1500\nprompt-bytes = \"1 KiB\"".utf8)
+        world.files["d"] = (0..<bytes).map { $0 % 2 == 0 ? 97 : 32 }
+        world.input = [world.files["d"] ?? []]
+        #expect(run(common + words + ["-n", "0"], in: world) == code, "\(bytes), \(words)")
+        if code == .doesNotFit {
+          #expect(world.messageText.contains("the input is longer than 1,024 bytes"))
+        }
+      }
+    }
+  }
+
   @Test func aFullContextIsAClearEnd() throws {
     let world = BuiltIn.world()
     #expect(

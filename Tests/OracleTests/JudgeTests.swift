@@ -45,4 +45,16 @@ struct JudgeTests {
     #expect(abs(verdict.top1Simulated - top1) <= 0.0041)
     #expect(verdict.klRatioMax == (weights == "int8" && cache == "int8" ? 1.3 : 1.1))
   }
+
+  @Test func `one token of testbed is chance with int4 keys`() throws {
+    let model = RealModel.all[1]
+    let verdicts = try Verdict.all(
+      [model.file, "--weights", "int8", "--embedding", "int8", "--simulate"]
+        + ["--kv", "int4", "--kv", "int4,int8"] + model.texts.flatMap { [model.ids($0), "-"] })
+    let (coarse, fine) = (verdicts[0], verdicts[1])
+    // Finer values under the same keys make the mean worse: by that token alone.
+    #expect(fine.klSimulated > 3 * coarse.klSimulated)
+    #expect(fine.klButOneSimulated < 1.1 * coarse.klButOneSimulated)
+    #expect(coarse.klButOneSimulated < 0.5 * coarse.klSimulated)
+  }
 }

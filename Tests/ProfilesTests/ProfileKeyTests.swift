@@ -29,7 +29,7 @@ import Units
     #expect(profile.promptBytes == 262_144)
     #expect(profile.wordBytes == 16_384)
     #expect(profile.replyTokens == 256)
-    #expect(!profile.usesHugePages && !profile.locksMemory)
+    #expect(profile.usesHugePages && !profile.locksMemory)
   }
 
   @Test func `each key sets its own value and nothing else`() throws {

@@ -103,7 +103,7 @@ import Units
     #expect(
       try text("stack = \"1 M\"")
         == "board.toml:2: stack: the unit of the size is none of B, KiB, MiB, GiB, TiB, kB, MB, "
-        + "GB, TB; write a size such as \"640 MiB\", from \"16 KiB\" to \"64 MiB\"")
+        + "GB, TB; write a size such as \"640 MiB\", from \"64 KiB\" to \"64 MiB\"")
     #expect(
       try text("threads = 0")
         == "board.toml:2: threads: is out of range; write a whole number from 1 to 256, or \"auto\""

@@ -19,7 +19,9 @@ let canTrace: Bool = {
     "restart_syscall", "sched_yield", "clock_gettime", "rt_sigreturn", "exit", "exit_group",
   ]
 
-  /// The names of the calls after launch. Waiting on a futex is not listed, for speed.
+  /// The names of the calls after launch.
+  ///
+  /// Waiting on a futex is not listed, for speed.
   private func calls(
     _ subject: Subject, _ scenario: Scenario, environment: [String: String] = [:]
   ) throws -> (finished: Finished, names: Set<String>) {

@@ -52,7 +52,9 @@ struct DecodingTests {
   }
 
   @Test func charactersAreNeverCut() throws {
-    let tokenizer = try Fixtures.tokenizer("gpt-2").tokenizer
+    let hosted = try Fixtures.tokenizer("gpt-2")
+    defer { withExtendedLifetime(hosted) {} }
+    let tokenizer = hosted.tokenizer
     let bytes = Array("a😀é\u{FFFF}".utf8) + [0xF0, 0x9F, 0x41, 0xE2, 0x82]
     // One token per byte.
     var decoder = Decoder(tokenizer: tokenizer, startsText: true)

@@ -32,7 +32,9 @@ struct LimitTests {
   }
 
   @Test func aFullSinkIsAnError() throws {
-    let tokenizer = try Fixtures.tokenizer("gpt-2").tokenizer
+    let hosted = try Fixtures.tokenizer("gpt-2")
+    defer { withExtendedLifetime(hosted) {} }
+    let tokenizer = hosted.tokenizer
     let count = Encoder.scratchCount(wordBytesMax: 64)
     let scratch = UnsafeMutablePointer<UInt32>.allocate(capacity: count)
     let output = UnsafeMutablePointer<Int32>.allocate(capacity: 3)
