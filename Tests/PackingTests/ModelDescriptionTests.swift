@@ -138,6 +138,9 @@ import Testing
     Defect("experts", .unsupported(key: "llama.expert_count", value: "8")) {
       $0["llama.expert_count"] = .uint32(8)
     },
+    Defect("a part of a model", .unsupported(key: "split.count", value: "3")) {
+      $0["split.count"] = .uint32(3)
+    },
     Defect("not causal", .unsupported(key: "llama.attention.causal", value: "false")) {
       $0["llama.attention.causal"] = .bool(0)
     },

@@ -143,6 +143,9 @@ extension ModelKeys {
       guard let value = try integer(key), value != neutral else { continue }
       throw .unsupported(key: prefix + key, value: String(value))
     }
+    let parts = try reading { () throws(GGUFError) in try header.unsigned("split.count") } ?? 1
+    // The other parts of a split model lie in other files.
+    guard parts <= 1 else { throw .unsupported(key: "split.count", value: String(parts)) }
     let scaling = try reading { () throws(GGUFError) in
       try header.string(prefix + "rope.scaling.type")
     }

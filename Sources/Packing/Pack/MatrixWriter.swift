@@ -5,8 +5,8 @@ internal import Units
 
 /// Streams one matrix from a GGUF file into a pack, a block of tiles at a time.
 ///
-/// Memory: a block of the source and of the target, about `PackResources.blockBytes` each unless one tile is
-/// larger, and one row of floats per thread. The result does not depend on the number of threads.
+/// Memory: a block of the source and of the target, about `PackResources.blockBytes` each unless
+/// one tile is larger, and one row of floats per thread. The result does not depend on the number of threads.
 struct MatrixWriter {
   private let file: GGUFFile
   private let tensor: GGUFTensor

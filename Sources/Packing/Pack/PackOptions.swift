@@ -5,7 +5,7 @@ package import Quantization
 package struct PackOptions: Equatable, Sendable {
   /// The bits of weights in general; `nil`: as many as the source suggests.
   package var weights: WeightBits?
-  /// The bits of the embedding and the output matrix; `nil`: eight unless the source has four there.
+  /// The bits of the embedding and the output matrix; `nil`: eight unless the source has four.
   package var embedding: WeightBits?
 
   package init(weights: WeightBits? = nil, embedding: WeightBits? = nil) {
