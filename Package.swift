@@ -46,7 +46,7 @@ let package = Package(
     swift("Profiles", ["Units"]),
     swift("Quantization", ["Units"]),
     swift("Kernels", ["Units", "Quantization", "CKernels"]),
-    swift("ModelFormat", ["Units", "Quantization"]),
+    swift("ModelFormat", ["Units", "Quantization", "Kernels"]),
     swift("Tokenization", ["Units", "CUnicode"]),
     swift("Cache", ["Units", "Memory", "Quantization", "Kernels"]),
     swift(

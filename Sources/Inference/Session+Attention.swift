@@ -191,7 +191,7 @@ extension Session {
     let entry = token * pairs..<(token + 1) * pairs
     kernels.rope(
       vector, headDimension: shape.model.headDimension,
-      pairing: shape.model.ropePairing == .interleaved ? .interleaved : .split,
+      pairing: shape.model.ropePairing,
       cosines: (forSinks ? scratch.sinkCosines : scratch.cosines).extracting(entry),
       sines: (forSinks ? scratch.sinkSines : scratch.sines).extracting(entry))
   }

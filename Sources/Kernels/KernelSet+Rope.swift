@@ -1,12 +1,12 @@
 internal import CKernels
 package import Units
 
-/// Which dimensions of a head rotate together.
-package enum RopePairing: UInt8, BitwiseCopyable, Sendable {
+/// Which two dimensions of a head rotate together; the raw value is what a pack file holds.
+package enum RopePairing: UInt32, BitwiseCopyable, Sendable {
   /// (0, 1), (2, 3) …
-  case interleaved
+  case interleaved = 1
   /// (0, n/2), (1, n/2 + 1) … for n rotated dimensions.
-  case split
+  case split = 2
 }
 
 /// Rotary position embedding.

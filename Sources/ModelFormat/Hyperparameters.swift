@@ -1,3 +1,5 @@
+package import Kernels
+
 /// A family of models whose forward pass this program knows.
 package enum Architecture: UInt32, BitwiseCopyable, Sendable {
   case llama = 1
@@ -12,14 +14,6 @@ package enum Architecture: UInt32, BitwiseCopyable, Sendable {
     case .qwen3: "qwen3"
     }
   }
-}
-
-/// Which two dimensions of a head turn together.
-package enum RopePairing: UInt32, BitwiseCopyable, Sendable {
-  /// Dimensions 2i and 2i + 1.
-  case interleaved = 1
-  /// Dimensions i and i + half of the rotated ones.
-  case split = 2
 }
 
 /// The numbers that define a model's shape; everything else about its size follows from them.
@@ -82,7 +76,7 @@ extension Hyperparameters {
   package static let layersMax = 1024
   package static let modelDimensionMax = 1 << 17
   package static let headsMax = 4096
-  package static let headDimensionMax = 1024
+  package static let headDimensionMax = 512
   package static let feedForwardDimensionMax = 1 << 20
   package static let vocabularyMax = 1 << 24
   package static let trainedContextMax = 1 << 30

@@ -16,7 +16,7 @@ struct ForwardCase: Sendable, CustomTestStringConvertible {
   var headDimension = 16
   var rotatedDimensions = 16
   var feedForwardDimension = 96
-  var pairing = ModelFormat.RopePairing.interleaved
+  var pairing = RopePairing.interleaved
   var isTied = true
   var hasBias = false
   var hasNorms = false

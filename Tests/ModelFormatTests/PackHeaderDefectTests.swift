@@ -52,7 +52,7 @@ import Units
       name: "heads", offset: 48, value: 3, error: .headsDoNotDivide(queryHeads: 8, kvHeads: 3)),
     Defect(
       name: "no head dimension", offset: 52, value: 0,
-      error: .outOfRange(.headDimension, found: 0, minimum: 1, maximum: 1024)),
+      error: .outOfRange(.headDimension, found: 0, minimum: 1, maximum: 512)),
     Defect(
       name: "feed-forward", offset: 56, value: 0,
       error: .outOfRange(.feedForwardDimension, found: 0, minimum: 1, maximum: 1 << 20)),

@@ -1,3 +1,4 @@
+import Kernels
 internal import ModelFormat
 
 /// The keys of a GGUF file that describe a model.

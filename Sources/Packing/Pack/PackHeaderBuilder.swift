@@ -1,3 +1,4 @@
+import Kernels
 package import ModelFormat
 package import Quantization
 internal import Units
