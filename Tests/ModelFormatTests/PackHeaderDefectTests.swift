@@ -54,6 +54,9 @@ import Units
       name: "no head dimension", offset: 52, value: 0,
       error: .outOfRange(.headDimension, found: 0, minimum: 1, maximum: 512)),
     Defect(
+      name: "head dimension beyond the kernels", offset: 52, value: 513,
+      error: .outOfRange(.headDimension, found: 513, minimum: 1, maximum: 512)),
+    Defect(
       name: "feed-forward", offset: 56, value: 0,
       error: .outOfRange(.feedForwardDimension, found: 0, minimum: 1, maximum: 1 << 20)),
     Defect(
