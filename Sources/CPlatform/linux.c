@@ -114,7 +114,7 @@ void *platform_reserve(unsigned long count, int huge_pages, int locked, long *er
   for (unsigned long offset = 0; offset < count; offset += page)
     ((volatile unsigned char *)base)[offset] = 0;
   if (locked && mlock(base, count) < 0) {
-    *error = errno == EAGAIN ? -ENOMEM : -(long)errno;
+    *error = -EAGAIN;  // Nothing else gives this number here.
     munmap(base, count);
     return NULL;
   }

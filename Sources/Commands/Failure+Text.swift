@@ -58,7 +58,11 @@ extension Failure {
       text.append(grouped: bytes)
       text.append(" bytes (")
       error.write(to: &text)
-      text.append("); free memory, raise its limit, or choose a smaller context")
+      if error == .notLocked {
+        text.append("); raise the limit with ulimit -l, or set lock-memory = false in the profile")
+      } else {
+        text.append("); free memory, raise its limit, or choose a smaller context")
+      }
     case .threads(let error):
       text.append("the threads could not be started (")
       error.write(to: &text)
@@ -134,6 +138,7 @@ extension HostError {
     case .notRegular: text.append("not a regular file")
     case .noSpace: text.append("no space left")
     case .noMemory: text.append("not enough memory")
+    case .notLocked: text.append("it may not be locked")
     case .closedPipe: text.append("nobody reads the output")
     case .interrupted: text.append("interrupted")
     case .nameTooLong: text.append("the name is too long")

@@ -149,6 +149,8 @@ package enum HostError: Error, Equatable {
   case noSpace
   /// The kernel has no memory for this, or a limit forbids it.
   case noMemory
+  /// Memory may not be locked, or not so much of it.
+  case notLocked
   /// Nobody reads what is written.
   case closedPipe
   /// The user pressed Ctrl-C.

@@ -118,6 +118,7 @@ extension HostError {
     case 2, 20: self = .missing
     case 4: self = .interrupted
     case 1, 13, 30: self = .notPermitted
+    case 11: self = .notLocked
     case 12: self = .noMemory
     case 21, 22: self = .notRegular
     case 27, 28, 122: self = .noSpace

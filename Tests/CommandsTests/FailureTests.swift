@@ -79,6 +79,11 @@ import Units
         + "limit, or choose a smaller context", .doesNotFit
     ),
     (
+      .reservation(.notLocked, bytes: 1_000_000),
+      "the system does not grant 1,000,000 bytes (it may not be locked); raise the limit with "
+        + "ulimit -l, or set lock-memory = false in the profile", .doesNotFit
+    ),
+    (
       .threads(.system(11)),
       "the threads could not be started (system error 11); try --threads 1", .doesNotFit
     ),

@@ -95,7 +95,8 @@ import Units
   @Test func errorNumbersHaveNames() {
     let expected: [(Int, HostError)] = [
       (2, .missing), (20, .missing), (13, .notPermitted), (1, .notPermitted), (30, .notPermitted),
-      (4, .interrupted), (12, .noMemory), (21, .notRegular), (22, .notRegular), (27, .noSpace),
+      (4, .interrupted), (11, .notLocked), (12, .noMemory), (21, .notRegular), (22, .notRegular),
+      (27, .noSpace),
       (28, .noSpace), (122, .noSpace), (32, .closedPipe), (36, .nameTooLong), (5, .system(5)),
     ]
     for (number, error) in expected { #expect(HostError(systemError: -number) == error) }
