@@ -84,30 +84,35 @@ let package = Package(
       // Embedded Swift has no `CommandLine`: the program defines its own C entry point.
       swiftSettings: swiftSettings + [.unsafeFlags(["-parse-as-library"])]),
 
+    // What tests share: the slow reference, memory, random numbers.
+    .target(
+      name: "TestSupport", dependencies: ["Units", "Memory", "Quantization"],
+      path: "Tests/TestSupport", swiftSettings: swiftSettings),
+
     // Tests; those of the seal and of tidiness drive built programs and read sources.
-    tests("UnitsTests", ["Units"]),
-    tests("MemoryTests", ["Units", "Memory"]),
+    tests("UnitsTests", ["Units", "TestSupport"]),
+    tests("MemoryTests", ["Units", "Memory", "TestSupport"]),
     tests("CacheTests", ["Units", "Memory", "Kernels", "Cache"]),
     tests(
       "InferenceTests",
       [
         "Units", "Memory", "Profiles", "Quantization", "Kernels", "ModelFormat", "Cache",
-        "Inference", "Commands", "Platform", "Packing",
+        "Inference", "Commands", "Platform", "Packing", "TestSupport",
       ]),
     tests(
       "CommandsTests",
       [
         "Units", "Memory", "Profiles", "Quantization", "Kernels", "ModelFormat", "Tokenization",
-        "Cache", "Inference", "Commands", "Packing",
+        "Cache", "Inference", "Commands", "Packing", "TestSupport",
       ]),
     tests("QuantizationTests", ["Units", "Quantization"]),
-    tests("KernelsTests", ["Units", "Quantization", "Kernels"]),
+    tests("KernelsTests", ["Units", "Quantization", "Kernels", "TestSupport"]),
     tests("ProfilesTests", ["Units", "Profiles"]),
     tests("ModelFormatTests", ["Units", "Quantization", "ModelFormat", "Packing"]),
     tests(
       "PackingTests", ["Units", "Quantization", "Kernels", "ModelFormat", "Packing"],
       exclude: ["Fixtures"]),
-    tests("PlatformTests", ["Units", "Commands", "Platform"]),
+    tests("PlatformTests", ["Units", "Commands", "Platform", "TestSupport"]),
     tests("SealTests", exclude: ["Interposer"]),
     tests("TidyTests"),
     tests("OracleTests", exclude: ["Tools"]),

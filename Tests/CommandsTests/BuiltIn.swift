@@ -6,6 +6,7 @@ import Kernels
 import Memory
 import ModelFormat
 import Profiles
+import TestSupport
 import Tokenization
 import Units
 

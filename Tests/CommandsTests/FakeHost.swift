@@ -1,4 +1,5 @@
 import Commands
+import TestSupport
 import Units
 
 /// What a call of the host may be told to fail at.

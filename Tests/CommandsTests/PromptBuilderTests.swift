@@ -1,5 +1,6 @@
 import Commands
 import Inference
+import TestSupport
 import Testing
 import Tokenization
 import Units
@@ -33,8 +34,8 @@ import Units
     ) throws -> [Int32] {
       var encoder = Tokenization.Encoder(
         tokenizer: tokenizer,
-        scratch: CommandsTests.memory(Tokenization.Encoder.scratchCount(wordBytesMax: 1000)))
-      var sink = TokenSink(CommandsTests.memory(1000))
+        scratch: TestSupport.memory(Tokenization.Encoder.scratchCount(wordBytesMax: 1000)))
+      var sink = TokenSink(TestSupport.memory(1000))
       try encoder.encode(
         text(string).bytes,
         options: Tokenization.Encoder.Options(

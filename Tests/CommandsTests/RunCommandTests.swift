@@ -1,6 +1,7 @@
 import Commands
 import Foundation
 import ModelFormat
+import TestSupport
 import Testing
 import Units
 

@@ -1,4 +1,5 @@
 import Commands
+import TestSupport
 import Testing
 import Units
 
@@ -28,7 +29,7 @@ import Units
   }
 
   @Test func equalsTheSlowSearch() throws {
-    var generator = SeededGenerator(state: 1)
+    var generator = Random(seed: 1)
     let letters = Array("aab".utf8)
     func randomText(_ count: Int) -> [UInt8] {
       (0..<count).map { _ in letters.randomElement(using: &generator) ?? 0 }

@@ -3,6 +3,7 @@ import Kernels
 import ModelFormat
 import Profiles
 import Quantization
+import TestSupport
 import Testing
 import Units
 

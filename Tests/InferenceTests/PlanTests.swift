@@ -5,6 +5,7 @@ import ModelFormat
 import Packing
 import Profiles
 import Quantization
+import TestSupport
 import Testing
 import Units
 

@@ -1,6 +1,7 @@
 import Inference
 import Kernels
 import Memory
+import TestSupport
 import Testing
 import Units
 
@@ -65,9 +66,9 @@ private struct SlowSampler {
 
 @Suite struct SamplerTests {
   private func sampler(_ settings: SamplerSettings, vocabulary: Int) -> Sampler {
-    var memory = arena(byteCount: 1 << 20, pageBytes: 4096)
-    memory.begin(.sampler)
-    return Sampler(settings, vocabulary: vocabulary, in: &memory)
+    var real = RealArena(byteCount: 1 << 20)
+    real.arena.begin(.sampler)
+    return Sampler(settings, vocabulary: vocabulary, in: &real.arena)
   }
 
   @Test func equalsTheSlowSampler() {
@@ -79,7 +80,7 @@ private struct SlowSampler {
       settings.topP = [0, 0.1, 0.5, 0.95, 1][random.below(5)]
       settings.minP = [0, 0.05, 0.5, 1][random.below(4)]
       settings.repeatPenalty = [1, 1.1, 2, 0.5][random.below(4)]
-      settings.seed = random.bits()
+      settings.seed = random.next()
       let vocabulary = [1, 2, 3, 17, 64, 200][round % 6]
       var fast = sampler(settings, vocabulary: vocabulary)
       var slow = SlowSampler(settings)

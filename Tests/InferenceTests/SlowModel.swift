@@ -3,6 +3,7 @@ import Kernels
 import ModelFormat
 import Profiles
 import Quantization
+import TestSupport
 
 /// The forward pass straight from its formulas, one token and one number at a time.
 ///
@@ -69,7 +70,7 @@ struct SlowModel {
   private func linear(_ role: MatrixRole, _ layer: Int, _ x: [Float]) -> [Float] {
     let (rows, format) = pack.matrix(role, layer: layer)
     let quantized = Reference.quantize(x)
-    return rows.map { Reference.product($0, format, quantized) }
+    return rows.map { Reference.product($0, format: format, x: quantized) }
   }
 
   private func normalized(_ x: [Float], _ role: VectorRole, _ layer: Int) -> [Float] {
@@ -85,9 +86,20 @@ struct SlowModel {
   }
 
   private func turned(_ head: [Float], to position: Int) -> [Float] {
-    Reference.rope(
-      head, position: position, fractions: pack.fractions,
-      isInterleaved: pack.model.ropePairing == .interleaved)
+    let count = pack.fractions.count
+    let isInterleaved = pack.model.ropePairing == .interleaved
+    let angles = pack.fractions.map { Rotary.sineAndCosine(phase: UInt64(position) &* $0) }
+    return Reference.rope(
+      head, pairs: (0..<count).map { isInterleaved ? (2 * $0, 2 * $0 + 1) : ($0, $0 + count) },
+      cosines: angles.map(\.cosine), sines: angles.map(\.sine))
+  }
+
+  /// The Walsh–Hadamard rotation of int4 caches, block by block.
+  private func rotated(_ head: [Float]) -> [Float] {
+    let memory = buffer(head)
+    WalshHadamard.transform(
+      memory, blockLength: WalshHadamard.blockLength(headDimension: head.count))
+    return array(memory)
   }
 
   /// Keeps the token; where all slots are taken, in place of the oldest that is not a first one.
@@ -98,12 +110,10 @@ struct SlowModel {
         var key = key
         if pack.model.hasQueryKeyNorm { key = normalized(key, .keyNorm, layer) }
         key = turned(key, to: position)
-        return Reference.cached(
-          keysAreInt4 ? Reference.hadamard(key) : key, isInt4: keysAreInt4)
+        return Reference.cached(keysAreInt4 ? rotated(key) : key, isInt4: keysAreInt4)
       },
       values: values.map {
-        Reference.cached(
-          valuesAreInt4 ? Reference.hadamard($0) : $0, isInt4: valuesAreInt4)
+        Reference.cached(valuesAreInt4 ? rotated($0) : $0, isInt4: valuesAreInt4)
       })
     if entries[layer].count < slots {
       entries[layer].append(entry)
@@ -123,21 +133,20 @@ struct SlowModel {
     if pack.model.hasQueryKeyNorm { query = normalized(query, .queryNorm, layer) }
     func prepared(_ position: Int) -> Reference.Row {
       let turned = turned(query, to: position)
-      return Reference.quantize(keysAreInt4 ? Reference.hadamard(turned) : turned)
+      return Reference.quantize(keysAreInt4 ? rotated(turned) : turned)
     }
     // Once tokens have been dropped, the first ones see the query at its place among the kept.
     let own = prepared(position)
     let forFirst = prepared(entries[layer].count - 1)
     let scores = entries[layer].map { entry in
       Reference.score(
-        entry.position < 4 && isStreaming ? forFirst : own, entry.keys[kvHead],
+        query: entry.position < 4 && isStreaming ? forFirst : own, key: entry.keys[kvHead],
         isInt4: keysAreInt4, dimensions: d)
     }
-    let largest = scores.max() ?? 0
-    let p = scores.map { Reference.exponential($0 - largest) }
+    let (p, total) = Reference.softmax(scores, isVisible: scores.map { _ in true })
     let output = Reference.weightedSum(
-      p, sum: Reference.laneSum(p), values: entries[layer].map { $0.values[kvHead] },
+      p, sum: total, values: entries[layer].map { $0.values[kvHead] },
       isInt4: valuesAreInt4, dimensions: d)
-    return valuesAreInt4 ? Reference.hadamard(output) : output
+    return valuesAreInt4 ? rotated(output) : output
   }
 }

@@ -5,6 +5,7 @@ import ModelFormat
 import Packing
 import Profiles
 import Quantization
+import TestSupport
 import Units
 
 /// A small model with seeded weights: its header, and its weights as groups and as floats.
@@ -97,10 +98,10 @@ struct TinyPack {
     var measuring = Arena(measuringWithPageBytes: shape.pageBytes)
     _ = Session(
       header: header, shape: shape, kernels: kernels, pool: pool, in: &measuring)
-    var real = arena(byteCount: measuring.usedBytes, pageBytes: shape.pageBytes)
+    var real = RealArena(byteCount: measuring.usedBytes, pageBytes: shape.pageBytes)
     let session = Session(
-      header: header, shape: shape, kernels: kernels, pool: pool, in: &real)
-    real.seal()
+      header: header, shape: shape, kernels: kernels, pool: pool, in: &real.arena)
+    real.arena.seal()
     load(into: session.model)
     return session
   }

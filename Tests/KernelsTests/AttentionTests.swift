@@ -1,5 +1,6 @@
 import Kernels
 import Quantization
+import TestSupport
 import Testing
 import Units
 
@@ -31,8 +32,8 @@ private struct RandomHead {
         kernels.appendValue(buffer(value), slot: slot, layout: valueLayout, values: values)
         if keyGroups.count > slot { keyGroups.removeLast() }
         if valueGroups.count > slot { valueGroups.removeLast() }
-        keyGroups.append(Reference.cached(key, int4: keyFormat == .int4))
-        valueGroups.append(Reference.cached(value, int4: valueFormat == .int4))
+        keyGroups.append(Reference.cached(key, isInt4: keyFormat == .int4))
+        valueGroups.append(Reference.cached(value, isInt4: valueFormat == .int4))
       }
     }
   }
@@ -94,7 +95,7 @@ private struct RandomHead {
     for query in 0..<count {
       let row = Reference.quantize(x[query])
       let expected = head.keyGroups.map {
-        Reference.score(query: row, key: $0, int4: formats.0 == .int4, dimensions: dimension)
+        Reference.score(query: row, key: $0, isInt4: formats.0 == .int4, dimensions: dimension)
       }
       let start = query * scoreStride
       #expect(sameBits(Array(scored[start..<start + slots]), expected))
@@ -105,7 +106,7 @@ private struct RandomHead {
       #expect(sameBits((0..<slots).map { scores[start + $0] }, p))
       #expect(sums[query].bitPattern == sum.bitPattern)
       let result = Reference.weightedSum(
-        p, sum: sum, values: head.valueGroups, int4: formats.1 == .int4, dimensions: dimension)
+        p, sum: sum, values: head.valueGroups, isInt4: formats.1 == .int4, dimensions: dimension)
       let actual = (0..<dimension).map { output[query * dimension + $0] }
       #expect(sameBits(actual, result) || isVisible.allSatisfy { !$0 }, "\(dimension), \(slots)")
     }

@@ -1,6 +1,7 @@
 import Foundation
 import Kernels
 import Quantization
+import TestSupport
 import Testing
 import Units
 

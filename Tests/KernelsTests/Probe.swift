@@ -1,5 +1,6 @@
 import Kernels
 import Quantization
+import TestSupport
 import Units
 
 /// Looks into what kernels wrote.

@@ -1,60 +1,7 @@
 import Kernels
 import Quantization
+import TestSupport
 import Units
-
-/// Seeded random numbers (SplitMix64).
-struct Random {
-  private var state: UInt64
-
-  init(seed: UInt64) { state = seed }
-
-  mutating func bits() -> UInt64 {
-    state &+= 0x9E37_79B9_7F4A_7C15
-    var z = state
-    z = (z ^ z >> 30) &* 0xBF58_476D_1CE4_E5B9
-    z = (z ^ z >> 27) &* 0x94D0_49BB_1331_11EB
-    return z ^ z >> 31
-  }
-
-  /// 0 … bound − 1.
-  mutating func below(_ bound: Int) -> Int { Int(bits() % UInt64(bound)) }
-
-  /// −1 … 1.
-  mutating func unit() -> Float { Float(Int32(truncatingIfNeeded: bits())) / 2_147_483_648 }
-
-  /// Mostly moderate values, now and then zeros, subnormals and large ones.
-  mutating func float(extreme: Bool = false) -> Float {
-    let value = unit()
-    guard extreme else { return value * 3 }
-    switch below(8) {
-    case 0: return 0
-    case 1: return value * Float(bitPattern: 0x0001_1688)
-    case 2: return value * 1e15
-    case 3: return value * 1e-20
-    default: return value
-    }
-  }
-
-  mutating func floats(_ count: Int, extreme: Bool = false) -> [Float] {
-    (0..<count).map { _ in float(extreme: extreme) }
-  }
-}
-
-/// Memory for the life of the test process.
-func buffer<Element: BitwiseCopyable>(_ values: [Element]) -> FixedBuffer<Element> {
-  let memory = UnsafeMutablePointer<Element>.allocate(capacity: max(values.count, 1))
-  unsafe memory.initialize(from: values, count: values.count)
-  return unsafe FixedBuffer(unsafeBase: memory, count: values.count)
-}
-
-func array<Element: BitwiseCopyable>(_ buffer: FixedBuffer<Element>) -> [Element] {
-  (0..<buffer.count).map { buffer[$0] }
-}
-
-/// Equality of bits: tells −0 from +0 and compares NaN.
-func sameBits(_ a: [Float], _ b: [Float]) -> Bool {
-  a.count == b.count && zip(a, b).allSatisfy { $0.bitPattern == $1.bitPattern }
-}
 
 /// Every set of kernels that this machine can run.
 let runnableSets: [InstructionSet] = {
@@ -100,7 +47,7 @@ struct RandomMatrix {
 
   private static func half(_ random: inout Random, _ extreme: Bool) -> UInt16 {
     guard extreme else { return Float16Bits.bits(random.unit() / 64) }
-    let bits = UInt16(truncatingIfNeeded: random.bits())
+    let bits = UInt16(truncatingIfNeeded: random.next())
     switch random.below(4) {
     case 0: return 0
     case 1: return bits & 0x83FF  // subnormal

@@ -1,34 +1,18 @@
 import Commands
 import Foundation
 import Platform
+import TestSupport
 import Units
 
 /// The host's, not Foundation's.
 typealias FileHandle = Commands.FileHandle
 
-/// Zeroed memory that is never given back: what the arena is to the program.
-func memory<Element: BitwiseCopyable>(
-  _ count: Int, of type: Element.Type = Element.self
-) -> FixedBuffer<Element> {
-  let bytes = max(count * MemoryLayout<Element>.stride, 1)
-  let raw = UnsafeMutableRawPointer.allocate(byteCount: bytes, alignment: 65536)
-  unsafe raw.initializeMemory(as: UInt8.self, repeating: 0, count: bytes)
-  // SAFETY: just allocated and zeroed; never freed.
-  return unsafe FixedBuffer(
-    unsafeBase: raw.bindMemory(to: type, capacity: count), count: count)
-}
-
 /// A path or argument as the host takes it.
 func cString(_ text: String) -> CString {
-  let bytes = memory(text.utf8.count + 1, of: UInt8.self)
-  for (index, byte) in text.utf8.enumerated() { bytes[index] = byte }
-  guard let result = CString(terminated: bytes) else { preconditionFailure("a zero inside") }
+  guard let result = CString(terminated: buffer(Array(text.utf8) + [0])) else {
+    preconditionFailure("a zero inside")
+  }
   return result
-}
-
-extension FixedBuffer<UInt8> {
-  /// The bytes as text.
-  var string: String { String(decoding: (0..<count).map { self[$0] }, as: UTF8.self) }
 }
 
 /// A folder that exists while `body` runs.

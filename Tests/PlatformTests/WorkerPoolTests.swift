@@ -1,6 +1,7 @@
 import Commands
 import Foundation
 import Platform
+import TestSupport
 import Testing
 import Units
 

@@ -1,12 +1,5 @@
+import TestSupport
 import Units
-
-/// Memory for the life of the test process.
-func buffer<Element: BitwiseCopyable>(_ values: [Element]) -> FixedBuffer<Element> {
-  let memory = UnsafeMutablePointer<Element>.allocate(capacity: max(values.count, 1))
-  unsafe memory.initialize(from: values, count: values.count)
-  // SAFETY: allocated above with this count, initialized, and never given back.
-  return unsafe FixedBuffer(unsafeBase: memory, count: values.count)
-}
 
 /// The bytes of a text.
 func bytes(_ text: String) -> FixedBuffer<UInt8> { buffer(Array(text.utf8)) }

@@ -1,9 +1,11 @@
-import Quantization
+package import Quantization
 
-/// Slow and obvious: what every kernel must compute, bit for bit.
-enum Reference {
+/// Slow and obvious: what every kernel must compute, bit for bit, one number at a time.
+///
+/// Nothing is shared with the kernels but the definitions of the formats.
+package enum Reference {
   /// Lane i adds elements i, i + 16 …; then the lanes fold 16 → 8 → 4 → 2 → 1.
-  static func laneSum(_ values: [Float]) -> Float {
+  private static func laneSum(_ values: [Float]) -> Float {
     var lanes = [Float](repeating: 0, count: 16)
     for (index, value) in values.enumerated() { lanes[index % 16] += value }
     for width in [8, 4, 2, 1] {
@@ -12,7 +14,8 @@ enum Reference {
     return lanes[0]
   }
 
-  static func exponential(_ x: Float) -> Float {
+  /// e^x: x = n ln 2 + r, a polynomial for e^r, then n doublings.
+  package static func exponential(_ x: Float) -> Float {
     if x > 88.72283 { return .infinity }
     if x < -87.33 { return 0 }
     let n = Rounding.nearestEven(x * 1.44269504)
@@ -30,21 +33,35 @@ enum Reference {
       * Float(sign: .plus, exponent: power - half, significand: 1)
   }
 
-  static func silu(_ x: Float) -> Float { x / (1 + exponential(-x)) }
+  /// x · sigmoid(x).
+  package static func silu(_ x: Float) -> Float { x / (1 + exponential(-x)) }
 
-  static func rmsNorm(_ x: [Float], weight: [Float], epsilon: Float) -> [Float] {
+  /// Divides by the root of the mean square, then weighs.
+  package static func rmsNorm(_ x: [Float], weight: [Float], epsilon: Float) -> [Float] {
     let mean = laneSum(x.map { $0 * $0 }) / Float(x.count)
     let factor = 1 / (mean + epsilon).squareRoot()
     return zip(x, weight).map { ($0 * factor) * $1 }
   }
 
-  struct Row: Equatable {
-    var quants: [Int] = []  // padded with zeros
-    var scales: [Float] = []
-    var sums: [Int] = []
+  /// An activation row: int8 in groups of 32, each with its scale and the sum of its quants.
+  package struct Row: Equatable {
+    /// The quants, padded with zeros to whole groups.
+    package var quants: [Int]
+    /// One for each group.
+    package var scales: [Float]
+    /// One for each group.
+    package var sums: [Int]
+
+    /// A row of whole groups; without any, one to append to.
+    package init(quants: [Int] = [], scales: [Float] = [], sums: [Int] = []) {
+      self.quants = quants
+      self.scales = scales
+      self.sums = sums
+    }
   }
 
-  static func quantize(_ x: [Float]) -> Row {
+  /// An activation row of these numbers.
+  package static func quantize(_ x: [Float]) -> Row {
     var row = Row()
     for start in stride(from: 0, to: x.count, by: 32) {
       let group = x[start..<min(start + 32, x.count)]
@@ -59,7 +76,9 @@ enum Reference {
   }
 
   /// One output of a matrix product.
-  static func product(_ weights: [QuantizedGroup], format: WeightFormat, x: Row) -> Float {
+  package static func product(
+    _ weights: [QuantizedGroup], format: WeightFormat, x: Row
+  ) -> Float {
     var acc: Float = 0
     for (group, values) in weights.enumerated() {
       var dot = 0
@@ -74,7 +93,8 @@ enum Reference {
     return acc
   }
 
-  static func rope(
+  /// Turns pairs of a head by their angles.
+  package static func rope(
     _ head: [Float], pairs: [(Int, Int)], cosines: [Float], sines: [Float]
   ) -> [Float] {
     var result = head
@@ -86,37 +106,31 @@ enum Reference {
   }
 
   /// The groups of one cached vector.
-  static func cached(_ x: [Float], int4: Bool) -> [QuantizedGroup] {
+  package static func cached(_ x: [Float], isInt4: Bool) -> [QuantizedGroup] {
     stride(from: 0, to: x.count, by: 32).map { start in
       var values = InlineArray<32, Float>(repeating: 0)
       for index in start..<min(start + 32, x.count) { values[index - start] = x[index] }
-      return int4 ? QuantizedGroup.int4(values) : QuantizedGroup.int8(values)
+      return isInt4 ? QuantizedGroup.int4(values) : QuantizedGroup.int8(values)
     }
   }
 
   /// The score of one query and one key; `query` has been quantized with the head's columns.
-  static func score(query: Row, key: [QuantizedGroup], int4: Bool, dimensions: Int) -> Float {
-    var acc: Float = 0
-    for (group, values) in key.enumerated() {
-      var dot = 0
-      for k in 0..<min(32, dimensions - group * 32) {
-        dot += (Int(values.quants[k]) - (int4 ? 8 : 0)) * query.quants[group * 32 + k]
-      }
-      acc.addProduct(Float(dot), Float16Bits.float(values.scale) * query.scales[group])
-    }
-    return acc * (1 / Float(dimensions).squareRoot())
+  package static func score(
+    query: Row, key: [QuantizedGroup], isInt4: Bool, dimensions: Int
+  ) -> Float {
+    product(key, format: isInt4 ? .int4 : .int8, x: query) * (1 / Float(dimensions).squareRoot())
   }
 
   /// Probabilities before division, and their sum.
-  static func softmax(_ scores: [Float], isVisible: [Bool]) -> (p: [Float], sum: Float) {
+  package static func softmax(_ scores: [Float], isVisible: [Bool]) -> (p: [Float], sum: Float) {
     let largest = zip(scores, isVisible).filter(\.1).map(\.0).max() ?? -.infinity
     let p = zip(scores, isVisible).map { $1 ? exponential($0 - largest) : 0 }
     return (p, laneSum(p))
   }
 
   /// The output of attention for one query; `values` is [slots][groups].
-  static func weightedSum(
-    _ p: [Float], sum: Float, values: [[QuantizedGroup]], int4: Bool, dimensions: Int
+  package static func weightedSum(
+    _ p: [Float], sum: Float, values: [[QuantizedGroup]], isInt4: Bool, dimensions: Int
   ) -> [Float] {
     var output = [Float](repeating: 0, count: dimensions)
     for start in stride(from: 0, to: p.count, by: 32) {
@@ -126,7 +140,7 @@ enum Reference {
         let y = quantize(slots.map { p[$0] * Float16Bits.float(values[$0][group].scale) })
         var dot = 0
         for slot in slots {
-          let quant = Int(values[slot][group].quants[dimension % 32]) - (int4 ? 8 : 0)
+          let quant = Int(values[slot][group].quants[dimension % 32]) - (isInt4 ? 8 : 0)
           dot += quant * y.quants[slot - start]
         }
         output[dimension].addProduct(Float(dot), y.scales[0])
