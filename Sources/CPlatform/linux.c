@@ -9,6 +9,7 @@
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/auxv.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
@@ -103,6 +104,47 @@ static void *map_aligned(unsigned long count, unsigned long alignment) {
   return start + before;
 }
 
+struct share {
+  unsigned char *start;
+  unsigned long count;
+};
+
+static void *touch_pages(void *argument) {
+  const struct share *share = argument;
+  unsigned long page = getauxval(AT_PAGESZ);
+  for (unsigned long offset = 0; offset < share->count; offset += page)
+    ((volatile unsigned char *)share->start)[offset] = 0;
+  return NULL;
+}
+
+// Makes every page present. The kernel clears each one, which takes most of a launch, so as many
+// threads as there are processors share the work; their stacks lie at the end of the memory, which
+// is cleared again when they have ended.
+static void make_present(unsigned char *base, unsigned long count) {
+  enum { THREADS_MAX = 8, STACK = 128 << 10, WORTH = 32 << 20 };
+  struct share shares[THREADS_MAX];
+  pthread_t threads[THREADS_MAX];
+  int started[THREADS_MAX] = {0}, allowed = 0;
+  long processors = platform_processors(&allowed, 1);
+  unsigned long parts = processors < THREADS_MAX ? (unsigned long)processors : THREADS_MAX;
+  if (count < WORTH || processors < 1) parts = 1;
+  unsigned char *stacks = base + count - (parts - 1) * STACK;
+  unsigned long each = (unsigned long)(stacks - base) / parts / STACK * STACK;
+  for (unsigned long i = 0; i < parts; i++) {
+    unsigned char *start = base + i * each;
+    shares[i] = (struct share){start, i + 1 == parts ? (unsigned long)(stacks - start) : each};
+    pthread_attr_t attributes;
+    if (i == 0 || pthread_attr_init(&attributes) != 0) continue;
+    if (pthread_attr_setstack(&attributes, stacks + (i - 1) * STACK, STACK) == 0)
+      started[i] = pthread_create(&threads[i], &attributes, touch_pages, &shares[i]) == 0;
+  }
+  for (unsigned long i = 0; i < parts; i++)
+    if (!started[i]) touch_pages(&shares[i]);
+  for (unsigned long i = 1; i < parts; i++)
+    if (started[i]) pthread_join(threads[i], NULL);
+  memset(stacks, 0, (parts - 1) * STACK);
+}
+
 void *platform_reserve(unsigned long count, int huge_pages, int locked, long *error) {
   // 64 KiB is the largest page of the kernels that run this; 2 MiB the usual huge page.
   void *base = map_aligned(count, huge_pages ? 2ul << 20 : 64ul << 10);
@@ -110,9 +152,7 @@ void *platform_reserve(unsigned long count, int huge_pages, int locked, long *er
   if (!base) return NULL;
   // Without the first line a kernel set to "always" rounds small arenas up to huge pages.
   madvise(base, count, huge_pages ? MADV_HUGEPAGE : MADV_NOHUGEPAGE);
-  unsigned long page = getauxval(AT_PAGESZ);
-  for (unsigned long offset = 0; offset < count; offset += page)
-    ((volatile unsigned char *)base)[offset] = 0;
+  make_present(base, count);
   if (locked && mlock(base, count) < 0) {
     *error = -EAGAIN;  // Nothing else gives this number here.
     munmap(base, count);
