@@ -11,6 +11,7 @@ package enum RunCommand<System: Host> {
   package static func run(
     _ options: Options, in planning: PlanningMemory, _ console: inout Console<System>
   ) throws(Failure) {
+    let start = System.nanoseconds()
     guard let name = options.text(.model) else { throw .usage(.needed(.model, verb: .run)) }
     try check(options)
     let profile = try Settings<System>.resolve(options, in: planning)
@@ -44,6 +45,7 @@ package enum RunCommand<System: Host> {
       tokenizer, isJSON: options.has(.json), showsControl: false,
       scratch: memory.text.replyScratch)
     launch.seal()
+    stream.figures.launchNanoseconds = System.nanoseconds() - start
 
     if let document {
       try read(document, options, into: &prompt)

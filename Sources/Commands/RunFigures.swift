@@ -3,6 +3,7 @@ import Units
 
 /// What a run took, as one line or as JSON fields.
 struct RunFigures {
+  var launchNanoseconds: UInt64 = 0
   var promptTokens = 0
   var promptNanoseconds: UInt64 = 0
   var replyTokens = 0
@@ -36,7 +37,9 @@ struct RunFigures {
 
   /// Appends one line for people.
   func write(to text: inout TextBuffer) {
-    text.append("prompt ")
+    text.append("launch ")
+    text.append(Double(launchNanoseconds) / 1e9, decimals: 3)
+    text.append(" s, prompt ")
     Self.write(promptTokens, promptNanoseconds, to: &text)
     text.append(", reply ")
     Self.write(replyTokens, replyNanoseconds, to: &text)
@@ -58,7 +61,9 @@ struct RunFigures {
   func writeJSON(to text: inout TextBuffer) {
     text.append(",\"ending\":\"")
     text.append(ending.name)
-    text.append("\",\"prompt_tokens\":")
+    text.append("\",\"launch_seconds\":")
+    text.append(Double(launchNanoseconds) / 1e9, decimals: 6)
+    text.append(",\"prompt_tokens\":")
     text.append(promptTokens)
     text.append(",\"prompt_seconds\":")
     text.append(Double(promptNanoseconds) / 1e9, decimals: 6)

@@ -12,7 +12,7 @@ private let common = ["run", "m.terra", "--profile", "p.toml"]
     let world = BuiltIn.world()
     #expect(run(common + ["-p", "Hello", "-n", "6"], in: world) == .success)
     #expect(world.outputText.count > 1 && world.outputText.hasSuffix("\n"))
-    #expect(world.messageText.hasPrefix("prompt "))
+    #expect(world.messageText.hasPrefix("launch "))
     #expect(world.messageText.contains("allocations after launch 0"))
     #expect(world.messageText.filter { $0 == "\n" }.count == 1)
     let again = BuiltIn.world()
@@ -69,7 +69,7 @@ private let common = ["run", "m.terra", "--profile", "p.toml"]
     let world = BuiltIn.world()
     world.input = [Array("Hel".utf8), Array("lo\n\nAgain".utf8)]
     #expect(run(common + ["--chat", "-n", "4"], in: world) == .success)
-    #expect(world.messageText.hasPrefix("prompt "))
+    #expect(world.messageText.hasPrefix("launch "))
     #expect(!world.messageText.contains("> "), "nobody types")
     let first = BuiltIn.world()
     #expect(run(common + ["-p", "Hello", "-n", "4"], in: first) == .success)
@@ -145,7 +145,7 @@ private let common = ["run", "m.terra", "--profile", "p.toml"]
       world.checksBeforeInterrupt = checks
       let message = failure(common + ["-p", "Hello", "-n", "50"], .interrupted, in: world)
       #expect(message.hasSuffix("terrarium: interrupted\n"))
-      #expect(message.hasPrefix("prompt "), "the figures come all the same")
+      #expect(message.hasPrefix("launch "), "the figures come all the same")
     }
     let waiting = BuiltIn.world()
     waiting.errors[.readInput] = .interrupted
