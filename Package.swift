@@ -108,7 +108,7 @@ let package = Package(
     tests("QuantizationTests", ["Units", "Quantization"]),
     tests("KernelsTests", ["Units", "Quantization", "Kernels", "TestSupport"]),
     tests("ProfilesTests", ["Units", "Profiles"]),
-    tests("ModelFormatTests", ["Units", "Quantization", "ModelFormat", "Packing"]),
+    tests("ModelFormatTests", ["Units", "Quantization", "Kernels", "ModelFormat", "Packing"]),
     tests(
       "PackingTests", ["Units", "Quantization", "Kernels", "ModelFormat", "Packing"],
       exclude: ["Fixtures"]),

@@ -1,3 +1,4 @@
+import Kernels
 import ModelFormat
 import Packing
 import Quantization
