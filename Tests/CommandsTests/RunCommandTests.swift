@@ -79,7 +79,7 @@ private let common = ["run", "m.terra", "--profile", "p.toml"]
     typed.terminals = [0]
     typed.input = [Array("Hello\n".utf8)]
     #expect(run(common + ["--chat", "-n", "1"], in: typed) == .success)
-    #expect(typed.messageText.hasPrefix("> > prompt "))
+    #expect(typed.messageText.hasPrefix("> > launch "))
   }
 
   @Test func linesThatCameEarlyAreKept() throws {
