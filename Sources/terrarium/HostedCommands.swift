@@ -14,13 +14,25 @@ struct HostedCommands {
 
   /// Runs `plan`, `run` or `logits`; `nil` where the first word is none of them.
   static func run(_ arguments: Arguments, in memory: PlanningMemory) -> Commands.ExitCode? {
-    guard arguments.count > 1, let verb = Verb(named: arguments[1].text) else { return nil }
+    guard arguments.count > 1 else { return nil }
+    guard let verb = Verb(named: arguments[1].text) else { return help(arguments, in: memory) }
     do throws(Failure) {
       let words = try CommandRunner<Linux>.words(arguments, from: 2, in: memory)
       return HostedCommands(memory: memory, verb: verb, words: words).run()
     } catch {
       return CommandRunner<Linux>.report(error, in: memory)
     }
+  }
+
+  /// `help COMMAND` for a command of the core; `nil` for everything else.
+  private static func help(
+    _ arguments: Arguments, in memory: PlanningMemory
+  ) -> Commands.ExitCode? {
+    guard arguments[1].text.equals("help"), arguments.count == 3,
+      let verb = Verb(named: arguments[2].text)
+    else { return nil }
+    memory.words[0] = Text("--help")
+    return CommandRunner<Linux>.run(verb, memory.words.extracting(0..<1), in: memory)
   }
 
   private func run() -> Commands.ExitCode {
