@@ -68,15 +68,23 @@ let package = Package(
     // Hosted only: reading GGUF, writing packs.
     swift("Packing", ["Units", "Quantization", "Kernels", "ModelFormat", "Tokenization"]),
 
+    // Hosted only: runs task sets against the policies in sealed children, draws what comes out.
+    swift(
+      "Evaluation",
+      [
+        "Units", "Profiles", "Kernels", "ModelFormat", "Tokenization", "Cache", "Inference", "Commands",
+        "Packing",
+      ]),
+
     // Executables join core and platform.
     .executableTarget(
       name: "terrarium",
       dependencies: [
         "Units", "Memory", "Profiles", "Quantization", "Kernels", "ModelFormat", "Tokenization",
-        "Cache", "Inference", "Commands", "Platform", "Packing", "CAllocations",
+        "Cache", "Inference", "Commands", "Platform", "Packing", "Evaluation", "CAllocations",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
-      resources: [.copy("Resources/built-in.terra")],
+      resources: [.copy("Resources/built-in.terra"), .copy("Resources/tasks.jsonl")],
       swiftSettings: swiftSettings),
     .executableTarget(
       name: "terrarium-board",

@@ -1,23 +1,23 @@
-import Inference
 import Kernels
-import Memory
 import ModelFormat
-import Profiles
+package import Inference
+package import Memory
+package import Profiles
 import Units
 
 /// The way from a command line to a sealed process: plan, reserve once, load, start; then the seal.
-struct Launch<System: Host> {
+package struct Launch<System: Host> {
   /// Everything the run holds.
-  var memory: RunMemory
+  package var memory: RunMemory
 
   /// What was planned and reserved.
-  let plan: MemoryPlan
+  package let plan: MemoryPlan
 
   /// Heap allocations up to the seal; every later one breaks the promise.
-  private(set) var allocationsAtSeal = 0
+  package private(set) var allocationsAtSeal = 0
 
   /// Plans and launches; what does not fit is refused before anything is reserved.
-  init(
+  package init(
     _ model: ModelFile<System>, profile: Profile, sampler: SamplerSettings, idTokens: Int? = nil,
     in planning: PlanningMemory, _ console: inout Console<System>
   ) throws(Failure) {
@@ -51,7 +51,7 @@ struct Launch<System: Host> {
   }
 
   /// Ends launching: from here on the process only computes, reads, writes, waits and exits.
-  mutating func seal(publishing: Bool = false) {
+  package mutating func seal(publishing: Bool = false) {
     Self.instantiateTypes()
     _ = System.seal(publishing: publishing)
     allocationsAtSeal = System.allocationCount

@@ -97,6 +97,12 @@ struct HostedCommands {
     return (target, .success)
   }
 
+  /// The pack of a GGUF file, made if need be; `nil` with the exit code where there is none.
+  static func pack(of path: String) -> (path: String?, exitCode: Int32) {
+    let (packed, code) = packBeside(path)
+    return (packed, code.rawValue)
+  }
+
   private static func isNewer(_ target: String, than source: String) -> Bool {
     func date(_ path: String) -> Date? {
       (try? FileManager.default.attributesOfItem(atPath: path))?[.modificationDate] as? Date
@@ -106,11 +112,11 @@ struct HostedCommands {
   }
 
   /// The model that is built with the program and lies beside it.
-  private static func builtInModel() -> String? {
+  static func builtInModel() -> String? {
     Bundle.module.path(forResource: "built-in", ofType: "terra")
   }
 
-  private static func isGGUF(_ path: String) -> Bool {
+  static func isGGUF(_ path: String) -> Bool {
     guard let file = Foundation.FileHandle(forReadingAtPath: path) else { return false }
     defer { try? file.close() }
     return (try? file.read(upToCount: 4)) == Data("GGUF".utf8)

@@ -1,6 +1,7 @@
 internal import ArgumentParser
 internal import CAllocations
 internal import Commands
+internal import Evaluation
 internal import Foundation
 internal import Platform
 internal import Units
@@ -17,6 +18,7 @@ struct Terrarium: ParsableCommand {
       """,
     subcommands: [
       RunEntry.self, PlanEntry.self, LogitsEntry.self, PackCommand.self, TokenizeCommand.self,
+      EvalCommand.self,
     ])
 
   /// Hands `plan`, `run` and `logits` to the core, everything else to the argument parser.
@@ -26,6 +28,7 @@ struct Terrarium: ParsableCommand {
     // SAFETY: the words of the command line stay valid for the life of the process.
     let arguments = unsafe Arguments(
       unsafeCount: CommandLine.argc, unsafeStart: CommandLine.unsafeArgv)
+    if let code = EvaluationWorker<Linux>.run(arguments, in: memory) { Linux.exit(code.rawValue) }
     if let code = HostedCommands.run(arguments, in: memory) { Linux.exit(code.rawValue) }
     main(nil)
   }
