@@ -4,20 +4,25 @@ import Foundation
 package enum HeatMap {
   private static let cellWidth = 36.0
   private static let cellHeight = 14.0
-  private static let panelGap = 52.0
-  private static let panelHead = 46.0
+  /// Between two panels, for the depths.
+  private static let panelGap = 34.0
+  /// Above a panel and below it, for its titles and lengths.
+  private static let panelHead = 70.0
   private static let left = 70.0
-  private static let top = 84.0
+  private static let top = 80.0
 
   /// The picture as SVG; `nil` where no needle was looked for.
   package static func drawing(_ results: [CaseResult]) -> String? {
     let grid = Grid(results)
     guard !grid.lengths.isEmpty, !grid.depths.isEmpty else { return nil }
-    let panelWidth = Double(grid.lengths.count) * cellWidth
-    let panelHeight = Double(grid.depths.count) * cellHeight
-    let columns = grid.rows.map(\.count).max() ?? 1
-    let width = max(left + Double(columns) * (panelWidth + panelGap), 470)
-    let height = top + Double(grid.rows.count) * (panelHeight + panelHead) + 28
+    let panelWidth = Double(grid.lengths.count) * cellWidth + panelGap
+    let rowHeight = Double(grid.depths.count) * cellHeight + panelHead
+    // Policies stand side by side where there are many.
+    let across = grid.rows.count > 4 ? 2 : 1
+    let blockWidth = Double(grid.rows.map(\.count).max() ?? 1) * panelWidth + 16
+    let rows = (grid.rows.count + across - 1) / across
+    let width = max(left + Double(across) * blockWidth, 520)
+    let height = top + Double(rows) * rowHeight + 34
     var drawing = Drawing(
       width: width, height: height, title: "Needle accuracy by depth and length")
     drawing.text(
@@ -26,17 +31,18 @@ package enum HeatMap {
       "Share of cases answered right, in per cent, by where the fact stands in the document",
       x: 20, y: 44)
     scale(&drawing)
-    for (row, caches) in grid.rows.enumerated() {
+    for (index, caches) in grid.rows.enumerated() {
+      let x = left + Double(index % across) * blockWidth
+      let y = top + Double(index / across) * rowHeight
+      drawing.text(caches[0].name, x: x, y: y + 24, size: 13, isBold: true)
       for (column, cache) in caches.enumerated() {
-        let x = left + Double(column) * (panelWidth + panelGap)
-        let y = top + Double(row) * (panelHeight + panelHead) + 20
-        panel(cache, grid, x: x, y: y, isFirst: column == 0, &drawing)
+        panel(cache, grid, x: x + Double(column) * panelWidth, y: y + 48, &drawing)
       }
     }
-    drawing.text("length (tokens)", x: left, y: height - 12, size: Drawing.Size.heading)
+    drawing.text("length (tokens)", x: left, y: height - 14, size: Drawing.Size.heading)
     drawing.text(
-      "depth of the fact (%)", x: 22, y: top + 20 + panelHeight / 2, size: Drawing.Size.heading,
-      anchor: .middle, isVertical: true)
+      "depth of the fact (%)", x: 26, y: top + 48 + (rowHeight - panelHead) / 2,
+      size: Drawing.Size.heading, anchor: .middle, isVertical: true)
     return drawing.text
   }
 
@@ -85,12 +91,11 @@ package enum HeatMap {
   }
 
   private static func panel(
-    _ cache: CachePolicy, _ grid: Grid, x: Double, y: Double, isFirst: Bool,
-    _ drawing: inout Drawing
+    _ cache: CachePolicy, _ grid: Grid, x: Double, y: Double, _ drawing: inout Drawing
   ) {
-    let name = cache.budget == 0 ? "\(cache.name), all slots" : "\(cache.label) slots"
+    let slots = cache.budget == 0 ? "all" : "\(cache.budget)"
     drawing.text(
-      "\(name): \(percent(grid.share(cache))) %", x: x, y: y - 7, size: 11, isBold: true)
+      "\(slots) slots: \(percent(grid.share(cache))) % right", x: x, y: y - 7, size: 11)
     for (row, depth) in grid.depths.enumerated() {
       let top = y + Double(row) * cellHeight
       drawing.text(
