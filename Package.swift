@@ -120,6 +120,7 @@ let package = Package(
     tests(
       "PackingTests", ["Units", "Quantization", "Kernels", "ModelFormat", "Packing"],
       exclude: ["Fixtures"]),
+    tests("EvaluationTests", ["Units", "Packing", "Evaluation"]),
     tests("PlatformTests", ["Units", "Commands", "Platform", "TestSupport"]),
     tests("SealTests", exclude: ["Interposer"]),
     tests("TidyTests"),

@@ -24,7 +24,8 @@ package enum ExplanationPage {
     <p>\(escaped(TerminalExplanation.summary(tokens))).</p>
     <p class="legend">Held by
     \(legend)
-    of the sets of slots. Point at a token for its position and share.</p>
+    of the sets of slots: those of each layer, or of each KV head of a layer. Point at a token for
+    its position and share.</p>
     \(overview(tokens))
     <p class="text">\(tokens.pieces.map(span).joined())</p>
     </body>
@@ -57,7 +58,6 @@ package enum ExplanationPage {
       svg { width: 100%; height: 28px; border: 1px solid var(--edge); }
       \(classes.joined(separator: "\n"))
       .h0 { color: var(--faint); }
-      .text .h0 { text-decoration: line-through; }
       .h5 { color: #000000; }
       """
   }
@@ -86,7 +86,7 @@ package enum ExplanationPage {
       return "<rect class=\"h\(ShadeScale.step(share))\" x=\"\(column)\" width=\"1\" height=\"1\"/>"
     }
     return """
-      <svg viewBox="0 0 \(max(count, 1)) 1" preserveAspectRatio="none" role="img" \
+      <svg viewBox="0 0 \(max(count, 1)) 1" preserveAspectRatio="none" shape-rendering="crispEdges" role="img" \
       aria-label="The prompt from its start to its end">\(bars.joined())</svg>
       """
   }

@@ -48,7 +48,7 @@ package enum TerminalExplanation {
   /// One sentence with the counts.
   package static func summary(_ tokens: HeldTokens) -> String {
     let some = tokens.tokenCount - tokens.heldByAll - tokens.heldByNone
-    return "of \(tokens.tokenCount) tokens when the reply began: \(tokens.heldByAll) held by all "
+    return "Of \(tokens.tokenCount) tokens when the reply began: \(tokens.heldByAll) held by all "
       + "of \(tokens.sets) sets of slots, \(some) by some, \(tokens.heldByNone) by none"
   }
 

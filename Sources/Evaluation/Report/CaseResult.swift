@@ -13,9 +13,24 @@ package struct CaseResult: Equatable, Sendable {
   /// What was found.
   package var finding: Finding
   /// KL to the full cache summed over `comparedTokens` distributions, in nats.
-  package var divergence: Double = 0
+  package var divergence: Double
   /// Distributions that were compared with those of the full cache.
-  package var comparedTokens: Int = 0
+  package var comparedTokens: Int
+
+  /// Joins everything.
+  package init(
+    id: String, group: CaseGroup, depth: Int?, cache: CachePolicy, peakSlots: Int,
+    finding: Finding, divergence: Double = 0, comparedTokens: Int = 0
+  ) {
+    self.id = id
+    self.group = group
+    self.depth = depth
+    self.cache = cache
+    self.peakSlots = peakSlots
+    self.finding = finding
+    self.divergence = divergence
+    self.comparedTokens = comparedTokens
+  }
 
   /// The outcome of a reply, or of a stream.
   package enum Finding: Equatable, Sendable {

@@ -1,10 +1,10 @@
 import Foundation
-import Units
+package import Units
 
 /// Sums over a row of logits, in double.
-enum Distribution {
+package enum Distribution {
   /// log Σ exp(logits), in double.
-  static func logSumOfExponentials(_ logits: FixedBuffer<Float>) -> Double {
+  package static func logSumOfExponentials(_ logits: FixedBuffer<Float>) -> Double {
     var top = logits[0]
     for index in 1..<logits.count where logits[index] > top { top = logits[index] }
     var sum = 0.0
@@ -13,7 +13,7 @@ enum Distribution {
   }
 
   /// KL(full ‖ policy) = Σ p (log p - log q) in nats; the bits of the full cache's logits are `row`.
-  static func divergence(
+  package static func divergence(
     of logits: FixedBuffer<Float>, level: Double, from row: FixedBuffer<Int32>
   ) -> Double {
     var top = -Double.infinity
