@@ -1,26 +1,33 @@
 import Cache
-import Inference
-import Tokenization
-import Units
+package import Inference
+package import Tokenization
+package import Units
 
 /// The tokens of a run on their way through the model: where the stream stands, what it took.
-struct Stream<System: Host> {
-  private(set) var memory: RunMemory
-  let tokenizer: Tokenizer
+package struct Stream<System: Host> {
+  /// Everything the run holds.
+  package private(set) var memory: RunMemory
+
+  /// The vocabulary.
+  package let tokenizer: Tokenizer
 
   /// Tokens that are in the cache or were.
-  private(set) var position = 0
+  package private(set) var position = 0
 
   /// What the run took so far.
   var figures = RunFigures()
 
-  init(_ memory: RunMemory, tokenizer: Tokenizer) {
+  /// Starts with an empty cache.
+  package init(_ memory: RunMemory, tokenizer: Tokenizer) {
     self.memory = memory
     self.tokenizer = tokenizer
   }
 
+  /// Forgets what was read: another stream begins.
+  package mutating func restart() { position = 0 }
+
   /// Runs `tokens` through the model, tile by tile; the logits of the last one follow.
-  mutating func prefill(
+  package mutating func prefill(
     _ tokens: FixedBuffer<Int32>, _ console: inout Console<System>
   ) throws(Failure) {
     let session = memory.session
@@ -50,6 +57,16 @@ struct Stream<System: Host> {
     progress.finish(&console)
     figures.promptTokens += tokens.count
     figures.promptNanoseconds += System.nanoseconds() - start
+  }
+
+  /// Runs one more token, for which the cache must have room; its logits follow.
+  package mutating func step(_ token: Int32) throws(Failure) {
+    let session = memory.session
+    session.tile[0] = token
+    guard session.prefill(start: position, count: 1) && session.project(row: 0) else {
+      throw .nonFinite(position: position)
+    }
+    position += 1
   }
 
   /// Samples, prints and feeds back tokens until the reply ends.
@@ -84,11 +101,7 @@ struct Stream<System: Host> {
         figures.ending = .contextFull
         break
       }
-      session.tile[0] = Int32(token)
-      guard session.prefill(start: position, count: 1) && session.project(row: 0) else {
-        throw .nonFinite(position: position)
-      }
-      position += 1
+      try step(Int32(token))
     }
     try writer.finish(&matcher, &console)
   }

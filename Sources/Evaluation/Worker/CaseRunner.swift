@@ -11,16 +11,13 @@ import Units
 /// All words lie in the planned memory for token ids: the request from its start, the reply behind
 /// it, one row of the full cache's logits at its end.
 struct CaseRunner<System: Host> {
-  private let session: Session
-  private let tokenizer: Tokenizer
+  private var tokens: Commands.Stream<System>
   private let words: FixedBuffer<Int32>
   private let scratch: FixedBuffer<UInt8>
   private let recording: FileHandle?
   private let compared: FixedBuffer<Int32>
   private var allocationsAtSeal = 0
 
-  /// Stream position of the next token.
-  private var position = 0
   /// The sums of the case at hand.
   private var sums = CaseSums()
 
@@ -34,8 +31,7 @@ struct CaseRunner<System: Host> {
     _ memory: RunMemory, tokenizer: Tokenizer, recording: FileHandle?,
     compared: FixedBuffer<Int32>
   ) {
-    session = memory.session
-    self.tokenizer = tokenizer
+    tokens = Commands.Stream<System>(memory, tokenizer: tokenizer)
     words = memory.text.ids
     scratch = memory.text.replyScratch
     self.recording = recording
@@ -43,19 +39,23 @@ struct CaseRunner<System: Host> {
   }
 
   /// Answers requests until there are no more; `allocationsAtSeal` is what the launch took.
-  mutating func run(allocationsAtSeal: Int) throws(Failure) {
+  mutating func run(
+    allocationsAtSeal: Int, _ console: inout Console<System>
+  ) throws(Failure) {
     self.allocationsAtSeal = allocationsAtSeal
     let header = words.extracting(0..<CaseFrame.Request.count)
     while try receive(header) {
       let request = try CaseRequest(header, vocabulary: session.shape.model.vocabulary, words)
       guard try receive(request.payload) else { throw .inputEmpty }
       try check(request)
-      position = 0
+      tokens.restart()
       sums = CaseSums()
-      if request.isStream { try stream(request) } else { try reply(request) }
+      if request.isStream { try stream(request) } else { try reply(request, &console) }
       try answer(request)
     }
   }
+
+  private var session: Session { tokens.memory.session }
 
   // MARK: Input and output
 
@@ -82,17 +82,17 @@ struct CaseRunner<System: Host> {
   /// Refuses tokens that the vocabulary does not have and prompts that the cache cannot take.
   private func check(_ request: CaseRequest) throws(Failure) {
     let vocabulary = session.shape.model.vocabulary
-    let tokens = request.prompt
-    for index in 0..<tokens.count {
-      let id = Int(tokens[index])
+    let prompt = request.prompt
+    for index in 0..<prompt.count {
+      let id = Int(prompt[index])
       guard id >= 0 && id < vocabulary else {
         throw .idOutOfRange(id, position: index, vocabulary: vocabulary)
       }
     }
     let map = session.cache.map
-    guard tokens.count > 0 else { throw .inputEmpty }
-    guard map.admits(tokens.count + request.reply.count - 1) else {
-      throw .promptTooLong(tokens: tokens.count + request.reply.count, slots: map.slots)
+    guard prompt.count > 0 else { throw .inputEmpty }
+    guard map.admits(prompt.count + request.reply.count - 1) else {
+      throw .promptTooLong(tokens: prompt.count + request.reply.count, slots: map.slots)
     }
   }
 
@@ -104,7 +104,7 @@ struct CaseRunner<System: Host> {
     for index in 0..<sums.replyTokens { answer[Answer.count + index] = reply[index] }
     answer[Answer.magic] = CaseFrame.magic
     answer[Answer.replyTokens] = Int32(sums.replyTokens)
-    answer[Answer.peakSlots] = Int32(session.cache.map.liveSlots(after: position - 1))
+    answer[Answer.peakSlots] = Int32(session.cache.map.liveSlots(after: sums.read - 1))
     answer[Answer.rows] = Int32(sums.rows)
     answer[Answer.tokens] = Int32(sums.tokens)
     answer[Answer.markedTokens] = Int32(sums.markedTokens)
@@ -129,15 +129,20 @@ struct CaseRunner<System: Host> {
 
   /// Reads a stream; every token but the first is predicted from those before it.
   private mutating func stream(_ request: CaseRequest) throws(Failure) {
-    let tokens = request.prompt
-    while position < tokens.count {
-      let start = position
-      let count = try readTile(tokens)
-      for row in 0..<min(count, tokens.count - 1 - start) {
+    let prompt = request.prompt
+    var start = 0
+    while start < prompt.count {
+      if System.isInterrupted { throw .interrupted }
+      let count = min(session.tile.count, prompt.count - start)
+      for index in 0..<count { session.tile[index] = prompt[start + index] }
+      guard session.prefill(start: start, count: count) else {
+        throw .nonFinite(position: start + count)
+      }
+      for row in 0..<min(count, prompt.count - 1 - start) {
         guard session.project(row: row) else { throw .nonFinite(position: start + row) }
         let next = start + row + 1
         let level = Distribution.logSumOfExponentials(session.logits)
-        let nll = level - Double(session.logits[Int(tokens[next])])
+        let nll = level - Double(session.logits[Int(prompt[next])])
         sums.nll += nll
         sums.tokens += 1
         if request.extra.count > next && request.extra[next] != 0 {
@@ -146,18 +151,19 @@ struct CaseRunner<System: Host> {
         }
         try judge(request, level: level)
       }
+      start += count
     }
+    sums.read = start
   }
 
   /// Reads the prompt and replies greedily, up to a token whose text holds the stop byte.
   ///
   /// As long as the reply is that of the full cache, both have read the same tokens, so that their
   /// distributions can be compared.
-  private mutating func reply(_ request: CaseRequest) throws(Failure) {
-    let prompt = request.prompt
-    var last = 0
-    while position < prompt.count { last = try readTile(prompt) - 1 }
-    guard session.project(row: last) else { throw .nonFinite(position: position) }
+  private mutating func reply(
+    _ request: CaseRequest, _ console: inout Console<System>
+  ) throws(Failure) {
+    try tokens.prefill(request.prompt, &console)
     var agrees = request.isCompared
     while sums.replyTokens < request.reply.count {
       if recording != nil || agrees {
@@ -167,32 +173,17 @@ struct CaseRunner<System: Host> {
       agrees =
         agrees && sums.replyTokens < request.extra.count
         && request.extra[sums.replyTokens] == token
-      if tokenizer.isStop(token) || holds(request.stopByte, token) { return }
+      if tokens.tokenizer.isStop(token) || holds(request.stopByte, token) { break }
       request.reply[sums.replyTokens] = token
       sums.replyTokens += 1
-      session.tile[0] = token
-      guard session.prefill(start: position, count: 1), session.project(row: 0) else {
-        throw .nonFinite(position: position)
-      }
-      position += 1
+      try tokens.step(token)
     }
-  }
-
-  /// Reads the next tile of `tokens`; returns how many tokens it has.
-  private mutating func readTile(_ tokens: FixedBuffer<Int32>) throws(Failure) -> Int {
-    if System.isInterrupted { throw .interrupted }
-    let count = min(session.tile.count, tokens.count - position)
-    for index in 0..<count { session.tile[index] = tokens[position + index] }
-    guard session.prefill(start: position, count: count) else {
-      throw .nonFinite(position: position + count)
-    }
-    position += count
-    return count
+    sums.read = tokens.position
   }
 
   /// Whether the text of `token` has `byte` in it.
   private func holds(_ byte: UInt8, _ token: Int32) -> Bool {
-    var decoder = Decoder(tokenizer: tokenizer, startsText: false)
+    var decoder = Decoder(tokenizer: tokens.tokenizer, startsText: false)
     var text = TextBuffer(scratch)
     do { try decoder.append(token, into: &text) } catch { return false }
     decoder.finish(into: &text)
@@ -229,6 +220,8 @@ struct CaseRunner<System: Host> {
 
 /// What a case adds up to.
 struct CaseSums {
+  /// Tokens of the prompt and of the reply that were read.
+  var read = 0
   var replyTokens = 0
   var rows = 0
   var tokens = 0

@@ -40,7 +40,8 @@ package enum EvaluationWorker<System: Host> {
     let model = try ModelFile<System>(try names.name(name), in: planning)
     let profile = try Settings<System>.resolve(options, in: planning)
     let vocabulary = model.header.hyperparameters.vocabulary
-    var console = Console<System>(planning)
+    // The parent tells how far the work is.
+    var console = Console<System>(planning, isWatched: false)
     var launch = try Launch<System>(
       model, profile: profile, sampler: SamplerSettings(),
       idTokens: CaseRunner<System>.words(request: words, vocabulary: vocabulary), in: planning,
@@ -59,7 +60,7 @@ package enum EvaluationWorker<System: Host> {
       launch.memory, tokenizer: tokenizer, recording: recording, compared: compared)
     use(CaseRunner<System>.self)
     launch.seal()
-    try runner.run(allocationsAtSeal: launch.allocationsAtSeal)
+    try runner.run(allocationsAtSeal: launch.allocationsAtSeal, &console)
   }
 
   /// Makes the runtime's description of a type that is used after the seal (see `Launch`).
