@@ -71,7 +71,8 @@ package struct Benchmark {
     var results: [BenchmarkResult] = []
     environment.write(output.start)
     for subject in request.subjects {
-      let prepared = try PreparedSubject(subject, needsGGUF: peer != nil, environment)
+      let prepared = try PreparedSubject(
+        subject, needsGGUF: peer != nil, keptIn: request.keptFolder, environment)
       if let peer, let gguf = prepared.gguf { try peer.load(gguf) }
       for row in rows {
         let result = try measure(row, prepared, number: results.count + 1)

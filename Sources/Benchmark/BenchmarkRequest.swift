@@ -49,6 +49,8 @@ package struct BenchmarkRequest: Sendable {
   package var context: Int?
   package var format = OutputFormat.markdown
   package var peer: PeerRequest?
+  /// A folder for the files of random weights, which then stay there for the next time.
+  package var keptFolder: String?
 
   package init() {}
 

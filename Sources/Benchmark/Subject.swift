@@ -1,4 +1,5 @@
 internal import Foundation
+internal import ModelFormat
 internal import Packing
 internal import Quantization
 
@@ -16,29 +17,33 @@ final class PreparedSubject {
 
   /// Opens a pack file, packs a GGUF file, or makes random weights up; with `needsGGUF` as a file.
   init(
-    _ subject: BenchmarkRequest.Subject, needsGGUF: Bool, _ environment: BenchmarkEnvironment
+    _ subject: BenchmarkRequest.Subject, needsGGUF: Bool, keptIn kept: String?,
+    _ environment: BenchmarkEnvironment
   ) throws(BenchmarkError) {
     switch subject {
-    case .synthetic(let name, let format):
+    case .synthetic(let name, let weights):
       let shape = try SyntheticShape.named(name)
       self.name = shape.name
       guard needsGGUF else {
         (folder, gguf) = (nil, nil)
-        argument = "synthetic:\(shape.name):\(format == .int8 ? "int8" : "int4")"
-        held = HeldHeader(shape, format: format)
+        argument = "synthetic:\(shape.name):\(weights == .int8 ? "int8" : "int4")"
+        held = HeldHeader(shape, format: weights)
         return
       }
-      let folder = try Self.temporaryFolder()
+      let folder = try Self.folder(kept)
+      self.folder = kept == nil ? folder : nil
+      let file = folder.appending(path: "\(shape.name)-\(weights == .int8 ? "int8" : "int4").gguf")
+        .path
+      (gguf, argument) = (file, Self.packPath(file, in: folder))
       do throws(BenchmarkError) {
-        let source = folder.appending(path: "model.gguf").path
-        environment.progress("writing random weights of \(shape.name)")
-        try SyntheticGGUF.write(shape, format: format, to: source)
-        argument = try Self.pack(source, in: folder, environment)
-        gguf = source
+        if !FileManager.default.fileExists(atPath: file) {
+          environment.progress("writing random weights of \(shape.name)")
+          try SyntheticGGUF.write(shape, format: weights, to: file)
+        }
+        try Self.pack(file, to: argument, reusing: kept != nil, environment)
         held = try HeldHeader(path: argument)
-        self.folder = folder
       } catch {
-        try? FileManager.default.removeItem(at: folder)
+        if kept == nil { try? FileManager.default.removeItem(at: folder) }
         throw error
       }
     case .file(let path):
@@ -51,12 +56,12 @@ final class PreparedSubject {
         held = try HeldHeader(path: path)
         return
       }
-      let folder = try Self.temporaryFolder()
+      let folder = try Self.folder(nil)
+      self.folder = folder
+      (gguf, argument) = (path, Self.packPath(path, in: folder))
       do throws(BenchmarkError) {
-        argument = try Self.pack(path, in: folder, environment)
-        gguf = path
+        try Self.pack(path, to: argument, reusing: false, environment)
         held = try HeldHeader(path: argument)
-        self.folder = folder
       } catch {
         try? FileManager.default.removeItem(at: folder)
         throw error
@@ -75,9 +80,12 @@ final class PreparedSubject {
     return start == Data("GGUF".utf8)
   }
 
-  private static func temporaryFolder() throws(BenchmarkError) -> URL {
-    let folder = FileManager.default.temporaryDirectory
-      .appending(path: "terrarium-bench-\(UUID().uuidString)")
+  /// The folder `kept`, or a temporary one, made where it is missing.
+  private static func folder(_ kept: String?) throws(BenchmarkError) -> URL {
+    let folder =
+      kept.map { URL(fileURLWithPath: $0) }
+      ?? FileManager.default.temporaryDirectory.appending(
+        path: "terrarium-bench-\(UUID().uuidString)")
     do {
       try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
     } catch {
@@ -86,10 +94,16 @@ final class PreparedSubject {
     return folder
   }
 
+  /// Where the pack of a GGUF file goes; a name for each version of the format.
+  private static func packPath(_ source: String, in folder: URL) -> String {
+    let name = URL(fileURLWithPath: source).deletingPathExtension().lastPathComponent
+    return folder.appending(path: "\(name).v\(PackLayout.version).terra").path
+  }
+
   private static func pack(
-    _ source: String, in folder: URL, _ environment: BenchmarkEnvironment
-  ) throws(BenchmarkError) -> String {
-    let target = folder.appending(path: "model.terra").path
+    _ source: String, to target: String, reusing: Bool, _ environment: BenchmarkEnvironment
+  ) throws(BenchmarkError) {
+    if reusing && FileManager.default.fileExists(atPath: target) { return }
     do throws(PackingError) {
       _ = try Packer.pack(input: source, output: target) { done, total in
         environment.progress("packing \(done >> 20) of \(total >> 20) MiB")
@@ -99,6 +113,5 @@ final class PreparedSubject {
       let place = error.concernsOutput ? "" : source + ": "
       throw .packing("\(place)\(error)", exitCode: error.exitCode)
     }
-    return target
   }
 }

@@ -9,19 +9,22 @@ package import Quantization
 /// Q6_K where their rows are whole blocks of 256, else Q8_0: what llama.cpp's own quantizer makes.
 /// The vocabulary is a byte-level one with a single merge.
 package enum SyntheticGGUF {
-  /// Writes the file.
+  /// Writes the file, which appears when it is complete.
   package static func write(
     _ shape: SyntheticShape, format: WeightFormat, to path: String
   ) throws(BenchmarkError) {
-    guard FileManager.default.createFile(atPath: path, contents: nil),
-      let file = FileHandle(forWritingAtPath: path)
+    let partial = path + ".partial"
+    guard FileManager.default.createFile(atPath: partial, contents: nil),
+      let file = FileHandle(forWritingAtPath: partial)
     else { throw .cannotWrite(path, problem: "it cannot be created") }
     defer { try? file.close() }
     let tensors = self.tensors(shape, format)
     do {
       try file.write(contentsOf: header(shape, tensors))
       for tensor in tensors { try write(tensor, to: file) }
+      try FileManager.default.moveItem(atPath: partial, toPath: path)
     } catch {
+      try? FileManager.default.removeItem(atPath: partial)
       throw .cannotWrite(path, problem: error.localizedDescription)
     }
   }

@@ -48,20 +48,23 @@ package struct SyntheticModel<System: Host>: ModelSource {
     precondition(
       layout.rows == layout.paddedRows && layout.columns == layout.paddedColumns,
       "the table of shapes needs no padding")
-    let quantBytes = layout.groups * layout.format.groupQuantBytes
+    let usedBytes = layout.groups * layout.format.groupBytes
     let scale = RandomWeights.scale(layout.format, columns: layout.columns)
     for tile in 0..<layout.tiles {
       let bytes = matrix.bytes.extracting(tile * layout.tileBytes..<(tile + 1) * layout.tileBytes)
-      // SAFETY: quants fill whole lines of 64 bytes, tiles start at multiples of them.
-      let quants = unsafe UnsafeMutableRawPointer(bytes.unsafeBaseAddress)
+      // SAFETY: tiles start at multiples of 64 bytes and are as long; any bytes are numbers.
+      let words = unsafe UnsafeMutableRawPointer(bytes.unsafeBaseAddress)
         .assumingMemoryBound(to: UInt64.self)
-      for word in 0..<quantBytes / 8 {
-        unsafe quants[word] = RandomWeights.quants(random.next(), layout.format)
+      for word in 0..<usedBytes / 8 {
+        unsafe words[word] = RandomWeights.quants(random.next(), layout.format)
       }
-      for index in 0..<layout.groups * WeightFormat.tileRows {
-        let half = scale | UInt16(truncatingIfNeeded: random.next() >> 58)
-        bytes[quantBytes + 2 * index] = UInt8(truncatingIfNeeded: half)
-        bytes[quantBytes + 2 * index + 1] = UInt8(truncatingIfNeeded: half >> 8)
+      for group in 0..<layout.groups {
+        for row in 0..<WeightFormat.tileRows {
+          let half = scale | UInt16(truncatingIfNeeded: random.next() >> 58)
+          let offset = layout.scaleOffset(row: row, group: group)
+          bytes[offset] = UInt8(truncatingIfNeeded: half)
+          bytes[offset + 1] = UInt8(truncatingIfNeeded: half >> 8)
+        }
       }
     }
   }

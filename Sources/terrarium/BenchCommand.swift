@@ -106,6 +106,9 @@ struct BenchCommand: ParsableCommand {
       """)
   var against: String?
 
+  @Option(help: "A folder where files of random weights stay for the next time; with --against.")
+  var keep: String?
+
   @Option(help: "The Python that has llama-cpp-python.")
   var python = "python3"
 
@@ -173,6 +176,7 @@ extension BenchCommand {
     }
     request.format = json ? .json : csv ? .csv : md ? .markdown : output
     request.peer = try peer()
+    request.keptFolder = keep
     return request
   }
 
