@@ -39,6 +39,7 @@ let package = Package(
     .target(name: "CUnicode"),
     .target(name: "CPlatform"),
     .target(name: "CAllocations"),
+    .target(name: "CMeasure"),
 
     // Core: no Foundation, no platform, builds in Embedded mode without allocations.
     swift("Units"),
@@ -68,11 +69,21 @@ let package = Package(
     // Hosted only: reading GGUF, writing packs.
     swift("Packing", ["Units", "Quantization", "Kernels", "ModelFormat", "Tokenization"]),
 
+    // Hosted only: speed, and the machine's limits.
+    .target(
+      name: "Benchmark",
+      dependencies: [
+        "CMeasure", "Units", "Memory", "Profiles", "Quantization", "Kernels", "ModelFormat",
+        "Cache", "Inference", "Commands", "Packing",
+      ],
+      resources: [.embedInCode("Resources/peer.py")], swiftSettings: swiftSettings),
+
     // Hosted only: runs task sets against the policies in sealed children, draws what comes out.
     swift(
       "Evaluation",
       [
-        "Units", "Profiles", "Kernels", "ModelFormat", "Tokenization", "Cache", "Inference", "Commands",
+        "Units", "Profiles", "Kernels", "ModelFormat", "Tokenization", "Cache", "Inference",
+        "Commands",
         "Packing",
       ]),
 
@@ -81,7 +92,8 @@ let package = Package(
       name: "terrarium",
       dependencies: [
         "Units", "Memory", "Profiles", "Quantization", "Kernels", "ModelFormat", "Tokenization",
-        "Cache", "Inference", "Commands", "Platform", "Packing", "Evaluation", "CAllocations",
+        "Cache", "Inference", "Commands", "Platform", "Packing", "Benchmark", "Evaluation",
+        "CAllocations",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       resources: [.copy("Resources/built-in.terra"), .copy("Resources/tasks.jsonl")],
@@ -121,6 +133,11 @@ let package = Package(
       "PackingTests", ["Units", "Quantization", "Kernels", "ModelFormat", "Packing"],
       exclude: ["Fixtures"]),
     tests("EvaluationTests", ["Units", "Packing", "Evaluation"]),
+    tests(
+      "BenchmarkTests",
+      [
+        "Units", "Quantization", "Kernels", "ModelFormat", "Packing", "Benchmark", "TestSupport",
+      ]),
     tests("PlatformTests", ["Units", "Commands", "Platform", "TestSupport"]),
     tests("SealTests", exclude: ["Interposer"]),
     tests("TidyTests"),

@@ -1,14 +1,26 @@
-import Kernels
-import ModelFormat
 package import Inference
+import Kernels
 package import Memory
+package import ModelFormat
 package import Profiles
 import Units
+
+/// Where a launch takes a model from.
+package protocol ModelSource {
+  associatedtype System: Host
+
+  /// The validated header: what the plan follows from.
+  var header: PackHeader { get }
+
+  /// Puts weights, norms, biases and the rotary table into their places, and the tokenizer's tables
+  /// where the header has any.
+  func load(into memory: RunMemory, _ console: inout Console<System>) throws(Failure)
+}
 
 /// The way from a command line to a sealed process: plan, reserve once, load, start; then the seal.
 package struct Launch<System: Host> {
   /// Everything the run holds.
-  package var memory: RunMemory
+  package private(set) var memory: RunMemory
 
   /// What was planned and reserved.
   package let plan: MemoryPlan
@@ -17,10 +29,10 @@ package struct Launch<System: Host> {
   package private(set) var allocationsAtSeal = 0
 
   /// Plans and launches; what does not fit is refused before anything is reserved.
-  package init(
-    _ model: ModelFile<System>, profile: Profile, sampler: SamplerSettings, idTokens: Int? = nil,
+  package init<Source: ModelSource>(
+    _ model: Source, profile: Profile, sampler: SamplerSettings, idTokens: Int? = nil,
     in planning: PlanningMemory, _ console: inout Console<System>
-  ) throws(Failure) {
+  ) throws(Failure) where Source.System == System {
     let shape = RunShape(
       model: model.header.hyperparameters, profile: profile, kernelPageBytes: System.pageSize,
       idTokens: idTokens)

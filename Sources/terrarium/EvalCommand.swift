@@ -110,7 +110,7 @@ struct EvalCommand: ParsableCommand {
     line.clear()
     let summaries = Summary.all(of: results)
     try outputs.write(results: results, summaries: summaries)
-    print(MarkdownTable.text(summaries), terminator: "")
+    print(EvaluationTable.text(summaries), terminator: "")
   }
 
   private func settings(_ pack: String) -> Evaluator.Settings {

@@ -1,4 +1,5 @@
 internal import ArgumentParser
+internal import Benchmark
 internal import CAllocations
 internal import Commands
 internal import Evaluation
@@ -18,7 +19,7 @@ struct Terrarium: ParsableCommand {
       """,
     subcommands: [
       RunEntry.self, PlanEntry.self, LogitsEntry.self, PackCommand.self, TokenizeCommand.self,
-      EvalCommand.self,
+      BenchCommand.self, EvalCommand.self,
     ])
 
   /// Hands `plan`, `run` and `logits` to the core, everything else to the argument parser.
@@ -29,6 +30,9 @@ struct Terrarium: ParsableCommand {
     let arguments = unsafe Arguments(
       unsafeCount: CommandLine.argc, unsafeStart: CommandLine.unsafeArgv)
     if let code = EvaluationWorker<Linux>.run(arguments, in: memory) { Linux.exit(code.rawValue) }
+    if arguments.count > 1, arguments[1].text.equals(Benchmark.rowCommand) {
+      Linux.exit(MeasuredRow<Linux>.run(arguments, from: 2, in: memory).rawValue)
+    }
     if let code = HostedCommands.run(arguments, in: memory) { Linux.exit(code.rawValue) }
     main(nil)
   }

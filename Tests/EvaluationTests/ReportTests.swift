@@ -54,7 +54,7 @@ import Testing
 
   @Test func theTable() {
     #expect(
-      MarkdownTable.text(Summary.all(of: Self.results)) == """
+      EvaluationTable.text(Summary.all(of: Self.results)) == """
         Accuracy in per cent; ppl: of all tokens (of the answers).
 
         | policy | budget | needle 256 | ppl 512 |
@@ -102,7 +102,7 @@ struct ReferenceReportTests {
     let summaries = Summary.all(of: try Shared.results())
     let expected = try String(
       contentsOf: Shared.folder.appending(path: "table.md"), encoding: .utf8)
-    #expect(MarkdownTable.text(summaries) == expected)
+    #expect(EvaluationTable.text(summaries) == expected)
   }
 
   @Test func fieldsAndFiguresAreTheReferences() throws {

@@ -1,7 +1,7 @@
 import Foundation
 
 /// Summaries as Markdown: a row per configuration of the cache, a column per task and length.
-package enum MarkdownTable {
+package enum EvaluationTable {
   /// Accuracy and perplexity, then the divergence to the full cache where it was measured.
   package static func text(_ summaries: [Summary]) -> String {
     var text = "Accuracy in per cent; ppl: of all tokens (of the answers).\n\n"
