@@ -73,6 +73,11 @@ package enum Linux: Host {
       threadCount: threadCount, stackBytes: stackBytes, pageSize: pageSize)
     precondition(memory.count >= needed, "the pool's memory is smaller than its plan")
     precondition(
+      WorkerPool.stateBytes(threadCount: threadCount)
+        == Int(PLATFORM_POOL_STATE_BYTES) + threadCount * Int(PLATFORM_POOL_MEMBER_BYTES)
+        && WorkerPool.contextBytesMax == Int(PLATFORM_POOL_CONTEXT_BYTES),
+      "both sides lay the state out alike")
+    precondition(
       processors.count == 0 || processors.count >= threadCount, "one processor per thread")
     // SAFETY: the memory belongs to the pool from here on; both buffers live as long as the process.
     let state = unsafe UnsafeMutableRawPointer(memory.unsafeBaseAddress)
@@ -84,7 +89,7 @@ package enum Linux: Host {
     guard result >= 0 else { throw HostError(systemError: result) }
     return unsafe WorkerPool(
       unsafeState: state, threadCount: threadCount, run: platform_pool_run,
-      barrier: platform_pool_barrier)
+      barrier: platform_pool_barrier, compute: platform_pool_compute, claim: platform_pool_claim)
   }
 
   package static func prepare() { platform_prepare() }
