@@ -13,40 +13,39 @@ import Units
 extension Session {
   /// attention[t] = attend(rope(q[t]), cache) after the keys and values of the tile are stored.
   func attend(_ layer: Int, _ thread: Int) {
-    let (start, count) = (step[0].start, step[0].count)
-    if !cache.map.overwrites(at: start + count - 1) {
-      store(layer, tokens: 0..<count, thread)
-      pool.barrier()
-      attend(layer, tokens: 0..<count, thread)
+    if !cache.map.overwrites(at: now.start + now.count - 1) {
+      store(layer, tokens: 0..<now.count, thread)
+      attend(layer, tokens: 0..<now.count, thread)
       return
     }
-    for token in 0..<count {
+    for token in 0..<now.count {
       store(layer, tokens: token..<token + 1, thread)
-      pool.barrier()
       attend(layer, tokens: token..<token + 1, thread)
-      if token + 1 < count { pool.barrier() }
     }
   }
 
-  /// Quantizes keys and values into their slots; a thread owns whole (KV head, key or value) pairs,
-  /// so that no two threads touch one byte.
+  /// Quantizes keys and values into their slots; an item is a whole (KV head, key or value) pair, so
+  /// that no two threads touch one byte.
   private func store(_ layer: Int, tokens: Range<Int>, _ thread: Int) {
-    if thread == 0 {
-      let positions = cache.positions(layer: layer)
-      for token in tokens {
-        let position = step[0].start + token
-        positions[cache.map.slot(of: position)] = UInt32(position)
-      }
-    }
-    for item in share(2 * shape.model.kvHeads, thread) {
-      let head = item / 2
-      for token in tokens {
-        if item % 2 == 0 {
-          storeKey(layer, head: head, token: token, thread)
-        } else {
-          storeValue(layer, head: head, token: token, thread)
+    pool.share(2 * shape.model.kvHeads, thread: thread) { items in
+      for item in items {
+        if item == 0 { storePositions(layer, tokens: tokens) }
+        for token in tokens {
+          if item % 2 == 0 {
+            storeKey(layer, head: item / 2, token: token, thread)
+          } else {
+            storeValue(layer, head: item / 2, token: token, thread)
+          }
         }
       }
+    }
+  }
+
+  private func storePositions(_ layer: Int, tokens: Range<Int>) {
+    let positions = cache.positions(layer: layer)
+    for token in tokens {
+      let position = now.start + token
+      positions[cache.map.slot(of: position)] = UInt32(position)
     }
   }
 
@@ -61,7 +60,7 @@ extension Session {
     }
     guard kernels.isFinite(key) else { return markNonFinite() }
     kernels.appendKey(
-      key, slot: cache.map.slot(of: step[0].start + token), layout: cache.keyLayout,
+      key, slot: cache.map.slot(of: now.start + token), layout: cache.keyLayout,
       keys: cache.keys(layer: layer, head: head))
   }
 
@@ -74,11 +73,11 @@ extension Session {
     }
     guard kernels.isFinite(value) else { return markNonFinite() }
     kernels.appendValue(
-      value, slot: cache.map.slot(of: step[0].start + token), layout: cache.valueLayout,
+      value, slot: cache.map.slot(of: now.start + token), layout: cache.valueLayout,
       values: cache.values(layer: layer, head: head))
   }
 
-  /// Attends with this thread's blocks of query rows.
+  /// Attends with blocks of query rows.
   ///
   /// The rows of a KV head are its query heads, token by token; a block is small enough that every
   /// thread gets one, and at most what its scratch holds.
@@ -87,13 +86,12 @@ extension Session {
     let evenly = (rowsPerHead * shape.model.kvHeads).dividedRoundingUp(by: pool.threadCount)
     let blockRows = min(min(RunShape.queryRowsMax, rowsPerHead), evenly)
     let blocks = rowsPerHead.dividedRoundingUp(by: blockRows)
-    var item = thread
-    while item < blocks * shape.model.kvHeads {
-      let first = item / shape.model.kvHeads * blockRows
-      let rows = first..<min(first + blockRows, rowsPerHead)
-      attend(
-        layer, head: item % shape.model.kvHeads, rows: rows, firstToken: tokens.lowerBound, thread)
-      item += pool.threadCount
+    pool.share(blocks * shape.model.kvHeads, thread: thread) { items in
+      for item in items {
+        let first = item % blocks * blockRows
+        let rows = first..<min(first + blockRows, rowsPerHead)
+        attend(layer, head: item / blocks, rows: rows, firstToken: tokens.lowerBound, thread)
+      }
     }
   }
 
@@ -104,18 +102,18 @@ extension Session {
     let d = shape.model.headDimension
     let own = attentionScratch[thread]
     let lastToken = firstToken + (rows.upperBound - 1) / shape.headsPerGroup
-    let live = cache.map.liveSlots(after: step[0].start + lastToken)
+    let live = cache.map.liveSlots(after: now.start + lastToken)
     let queries = ActivationRows(
       rows: rows.count, columns: d, quants: own.quants, scales: own.scales, sums: own.sums)
     let keys = cache.keys(layer: layer, head: head)
     let stride = shape.scoreStride
 
     prepareQueries(layer, head: head, rows: rows, firstToken: firstToken, into: queries, thread)
-    if step[0].sawNonFinite != 0 { return }
+    if sawNonFinite { return }
     kernels.scores(
       queries: queries, keys: keys, layout: cache.keyLayout, slots: 0..<live, into: own.scores,
       scoreStride: stride)
-    if cache.map.overwrites(at: step[0].start + lastToken) {
+    if cache.map.overwrites(at: now.start + lastToken) {
       prepareQueries(
         layer, head: head, rows: rows, firstToken: firstToken, forSinks: true, into: queries,
         thread)
@@ -175,7 +173,7 @@ extension Session {
         kernels.hadamard(query, blockLength: WalshHadamard.blockLength(headDimension: d))
       }
       if !kernels.quantize(query, into: queries, row: row) { markNonFinite() }
-      own.positions[row] = UInt32(step[0].start + token)
+      own.positions[row] = UInt32(now.start + token)
     }
   }
 
