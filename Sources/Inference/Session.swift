@@ -45,8 +45,8 @@ package struct Session: BitwiseCopyable {
   let nonFinite: FixedBuffer<Int32>
   /// The threads; one until the launch has started the others.
   package var pool: WorkerPool
-  /// The kernels in use.
-  package let kernels: KernelSet
+  /// The kernels in use; may change between runs, as all give the same bits.
+  package var kernels: KernelSet
 
   /// Lays out everything but the thread stacks; the same code measures and launches.
   package init(
