@@ -61,6 +61,8 @@ struct pool {
   _Alignas(LINE) long threads;
   unsigned long spin_nanoseconds;
   const int *processors;
+  long processor_count;
+  int is_pinned;
   // Threads that have begun; each takes its index from here.
   _Atomic unsigned begun;
   _Atomic unsigned ready;
@@ -199,12 +201,14 @@ void platform_pool_barrier(void *memory) {
   }
 }
 
-static void pin(int processor) {
+// Keeps the calling thread on its processor, or on the processors of all.
+static void place(const struct pool *pool, long index) {
   cpu_set_t set;
   CPU_ZERO(&set);
-  CPU_SET(processor, &set);
-  // A processor that has gone away since it was listed leaves the thread where it is.
-  sched_setaffinity(0, sizeof set, &set);
+  for (long i = 0; i < pool->processor_count; i++)
+    if (!pool->is_pinned || i == index) CPU_SET(pool->processors[i], &set);
+  // Processors that have gone away since they were listed leave the thread where it is.
+  if (pool->processor_count > 0) sched_setaffinity(0, sizeof set, &set);
 }
 
 // The run at hand, as one thread reads it.
@@ -247,7 +251,7 @@ static void publish(struct pool *pool, platform_body body, const void *context,
 static void *work(void *memory) {
   struct pool *pool = memory;
   const long index = (long)atomic_fetch_add(&pool->begun, 1);
-  if (pool->processors) pin(pool->processors[index]);
+  place(pool, index);
   struct job job;
   atomic_fetch_add(&pool->ready, 1);
   for (unsigned seen = 0;;) {
@@ -279,11 +283,14 @@ static int start_thread(struct pool *pool, unsigned char *stack, unsigned long s
 }
 
 long platform_pool_start(void *memory, long threads, unsigned long stack_bytes,
-                         unsigned long spin_microseconds, const int *processors) {
+                         unsigned long spin_microseconds, const int *processors,
+                         long processor_count, int is_pinned) {
   struct pool *pool = memory;
   const unsigned long page = getauxval(AT_PAGESZ);
   pool->threads = threads;
   pool->processors = processors;
+  pool->processor_count = processor_count;
+  pool->is_pinned = is_pinned;
   atomic_store(&pool->begun, 1);
   // Step 1: a share that was never touched is one of step 0.
   atomic_store(&pool->steps.number, 1);
@@ -292,7 +299,7 @@ long platform_pool_start(void *memory, long threads, unsigned long stack_bytes,
   // With fewer processors than threads, spinning keeps one from running that others wait for.
   if (platform_processors(&allowed, 1) >= threads)
     pool->spin_nanoseconds = spin_microseconds * 1000;
-  if (processors) pin(processors[0]);
+  place(pool, 0);
 
   // The threads inherit a mask without signals: Ctrl-C belongs to the one that may be reading.
   sigset_t all, previous;

@@ -30,7 +30,8 @@ struct Launch<System: Host> {
     try Self.check(shape)
     let kernels = Self.kernels(profile)
     guard kernels.runsHere else { throw .instructionSet(kernels.set, kernels.available) }
-    report = LaunchReport(kernels: kernels)
+    report = LaunchReport(
+      kernels: kernels, wantsHugePages: profile.usesHugePages)
     plan = shape.plan(header: model.header, programBytes: Self.programBytes(planning))
     guard plan.fits else {
       PlanReport(
@@ -39,6 +40,7 @@ struct Launch<System: Host> {
       ).write(to: &console.messages)
       throw .doesNotFit(missingBytes: -plan.leftBytes, budgetBytes: plan.budgetBytes)
     }
+    report.arenaBytes = plan.arenaBytes
     var arena = try Self.reserve(plan, shape)
     memory = RunMemory(
       header: model.header, shape: shape, sampler: sampler, kernels: KernelSet(kernels.set),
@@ -46,11 +48,14 @@ struct Launch<System: Host> {
     arena.seal()
     precondition(arena.usedBytes == plan.arenaBytes, "the arena is exactly what was planned")
     try model.load(into: memory, &console)
+    let processors = Self.processors(profile, planning)
+    let isPinned = processors.count > 0 && !profile.sharesProcessors
+    report.place(threads: profile.threads, on: processors, isPinned: isPinned)
     do {
       memory.session.pool = try System.startWorkers(
         threadCount: profile.threads, stackBytes: profile.stackBytes,
         spinMicroseconds: profile.spinMicroseconds, memory: memory.stacks,
-        processors: Self.processors(profile, planning))
+        processors: processors, isPinned: isPinned)
     } catch {
       throw .threads(error)
     }
@@ -60,7 +65,8 @@ struct Launch<System: Host> {
   /// Ends launching: from here on the process only computes, reads, writes, waits and exits.
   mutating func seal(publishing: Bool = false) {
     Self.instantiateTypes()
-    _ = System.seal(publishing: publishing)
+    report.hugePageBytes = System.hugePageBytes
+    report.seal = System.seal(publishing: publishing)
     allocationsAtSeal = System.allocationCount
   }
 
@@ -133,18 +139,19 @@ struct Launch<System: Host> {
     memory.session.kernels = KernelSet(report.kernels.set)
   }
 
-  /// The processors the profile names, one per thread; empty where it names none or too few.
+  /// The processors of the profile that are here, for pinning no more than one per thread; empty
+  /// where those are too few.
   private static func processors(
     _ profile: Profile, _ planning: PlanningMemory
   ) -> FixedBuffer<Int32> {
-    guard !profile.processors.isEmpty else { return .empty }
     let numbers = planning.processorNumbers
+    let found = min(System.processors(into: numbers), numbers.count)
     var count = 0
-    for number in 0...ProcessorSet.numberMax
-    where profile.processors.contains(number) && count < numbers.count {
-      numbers[count] = Int32(number)
+    for index in 0..<found where profile.processors.contains(Int(numbers[index])) {
+      numbers[count] = numbers[index]
       count += 1
     }
-    return count >= profile.threads ? numbers.extracting(0..<count) : .empty
+    if count < profile.threads { return .empty }
+    return numbers.extracting(0..<(profile.sharesProcessors ? count : profile.threads))
   }
 }

@@ -114,8 +114,9 @@ struct PlanReport {
     text.append(", tiles of ")
     text.append(profile.tileTokens)
     text.append(", ")
-    text.append(profile.threads)
-    text.append(profile.threads == 1 ? " thread\n" : " threads\n")
+    LaunchReport.write(
+      threads: profile.threads, profile.processors, isPinned: !profile.sharesProcessors, to: &text)
+    text.append("\n")
     kernels.writePlan(to: &text)
     text.append("\n")
   }

@@ -139,7 +139,7 @@ extension Session {
     }
   }
 
-  /// gate[t] = silu(Wgate · z[t]) · (Wup · z[t])
+  /// The feed-forward product: gate[t] = silu(Wgate · z[t]) · (Wup · z[t]).
   private func gate(_ layer: Int, _ thread: Int) {
     let tiles = WeightFormat.tiles(rows: shape.model.feedForwardDimension)
     pool.share(tiles, grain: Self.tilesMin, thread: thread) { tiles in

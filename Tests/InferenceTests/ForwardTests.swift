@@ -1,3 +1,4 @@
+import Commands
 import Inference
 import Kernels
 import ModelFormat

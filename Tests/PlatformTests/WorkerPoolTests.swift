@@ -22,14 +22,16 @@ struct Counters {
 
   static let stackBytes = 128 << 10
 
-  init(threadCount: Int, processors: FixedBuffer<Int32>? = nil) throws(HostError) {
+  init(
+    threadCount: Int, processors: FixedBuffer<Int32>? = nil, isPinned: Bool = true
+  ) throws(HostError) {
     let size = WorkerPool.byteCount(
       threadCount: threadCount, stackBytes: Self.stackBytes, pageSize: Linux.pageSize)
     room = try Linux.reserve(byteCount: size + 65536, hugePages: false, locked: false)
     pool = try Linux.startWorkers(
       threadCount: threadCount, stackBytes: Self.stackBytes, spinMicroseconds: 50,
       memory: room.extracting(0..<size),
-      processors: processors ?? memory(0))
+      processors: processors ?? memory(0), isPinned: processors != nil && isPinned)
     turns = Turns(pool: pool)
   }
 
@@ -79,6 +81,21 @@ struct Counters {
         unsafe turns.pointee.counts[index] = count == 1 ? Int(mine[0]) : -1
       }
       for index in 0..<3 where counters.turns.counts[index] != Int(last) { Linux.exit(1) }
+      Linux.exit(0)
+    }
+  }
+
+  @Test func threadsThatAreNotPinnedShareTheProcessors() async {
+    await #expect(processExitsWith: .exitCode(0)) {
+      let room = memory(4096, of: Int32.self)
+      let all = min(Linux.processors(into: room), 4096)
+      var counters = try Counters(
+        threadCount: 3, processors: room.extracting(0..<all), isPinned: false)
+      unsafe counters.pool.run(&counters.turns) { context, index, _ in
+        let turns = unsafe context.assumingMemoryBound(to: Counters.Turns.self)
+        unsafe turns.pointee.counts[index] = Linux.processors(into: memory(1, of: Int32.self))
+      }
+      for index in 0..<3 where counters.turns.counts[index] != all { Linux.exit(1) }
       Linux.exit(0)
     }
   }

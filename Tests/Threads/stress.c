@@ -74,7 +74,7 @@ static void run_pool(long threads, unsigned runs, int stops) {
       (state + page - 1) / page * page + (unsigned long)(threads - 1) * (page + STACK);
   void *pool = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (pool == MAP_FAILED) exit(2);
-  if (platform_pool_start(pool, threads, STACK, 20, NULL) < 0) exit(3);
+  if (platform_pool_start(pool, threads, STACK, 20, &(int){0}, 0, 0) < 0) exit(3);
   // A thread may be late in the last run, so nothing here is used again.
   struct board *board = calloc(1, sizeof *board);
   uint64_t random = (uint64_t)threads;

@@ -37,6 +37,8 @@ void platform_prefault_stack(unsigned long count);
 unsigned long platform_prefault_program(void);
 // Every page that is present now, counted exactly; 0 where the kernel does not tell.
 unsigned long platform_resident_bytes(void);
+// Those of them that are in huge pages; 0 where the kernel does not tell.
+unsigned long platform_huge_page_bytes(void);
 // Zeroed memory of the program itself, for what is needed before anything is reserved.
 enum { PLATFORM_PLANNING_BYTES = 1280 << 10 };
 void *_Nonnull platform_planning_memory(void);
@@ -60,10 +62,11 @@ enum {
   PLATFORM_POOL_MEMBER_BYTES = 128,
 };
 // `memory` is page-aligned and zeroed: whole pages of state, of so many bytes as above says, then
-// per started thread a guard page and `stack_bytes` of stack. `processors` names one processor per
-// thread, or is NULL.
+// per started thread a guard page and `stack_bytes` of stack. `processors` stays valid: one for each
+// thread where it is pinned, else those that all threads may use; none where that is open.
 long platform_pool_start(void *_Nonnull memory, long threads, unsigned long stack_bytes,
-                         unsigned long spin_microseconds, const int *_Nullable processors);
+                         unsigned long spin_microseconds, const int *_Nonnull processors,
+                         long processor_count, int is_pinned);
 // Calls `body` on every thread with the same context, and waits for all; between barriers.
 void platform_pool_run(void *_Nonnull pool, platform_body _Nonnull body, void *_Nonnull context);
 void platform_pool_barrier(void *_Nonnull pool);
