@@ -1,0 +1,331 @@
+// Matrix products over tiles on ARM, for weights and attention, built on what each instruction set
+// defines before it includes this file. A step is 16 k, a group two steps.
+//
+//   dots_of_one(w, format, steps, x, bias, dot)
+//     dot[lane / 4][lane % 4] = bias + sum over k < 16 * steps of w[lane][k] * x[k], where w is a
+//     tile as it lies in memory
+//   prepare(w, format, steps, to)
+//     the same weights in the order that dots_of_rows takes: `to`, or where they are
+//   place(set, row, quants)
+//     copies a group of one row of activations into its place
+//   dots_of_rows(w, format, steps, set, dot)
+//     dots_of_one for each row of a set, from prepared weights and the biases of the set
+//   KERNEL_PREFETCHES 1: the processors are slow to see a stream
+//
+// Fewer rows than KERNEL_ROWS repeat the last one, and nobody reads what comes of it.
+#ifndef CKERNELS_NEON_PRODUCTS_H
+#define CKERNELS_NEON_PRODUCTS_H
+
+#include "Math.h"
+
+// The rows first, first + 1 ... of KERNEL_ROWS, of which those below `end` exist.
+INLINE void row_indices(size_t first, size_t end, size_t *index) {
+  UNROLL for (int r = 0; r < KERNEL_ROWS; r++) index[r] = smaller_size(first + (size_t)r, end - 1);
+}
+
+// Copies one group of the rows index[0], index[1] ... into a set.
+INLINE void gather(const kernel_rows *x, const size_t *index, size_t group, const int format,
+                   row_set *to) {
+  UNROLL for (int r = 0; r < KERNEL_ROWS; r++) {
+    size_t at = index[r] * x->group_stride + group;
+    place(to, r, x->quants + index[r] * x->quant_stride + group * 32);
+    to->scales[r] = x->scales[at];
+    to->sums[r] = x->sums[at];
+    to->biases[r] = dot_bias(x->sums[at], format);
+  }
+}
+
+// Adds one group of one row to its accumulators.
+INLINE f32x16 accumulated(const int32x4_t *dot, f32x16 scale, f32x16 minimum, float x_scale,
+                          int32_t sum, const int format, f32x16 acc) {
+  acc = fused(to_float(joined(dot)), scale * x_scale, acc);
+  return format == INT4_ASYMMETRIC ? fused((f32x16)(float)sum, minimum * x_scale, acc) : acc;
+}
+
+INLINE f32x16 load_minimum(const uint8_t *halves, const int format) {
+  return format == INT4_ASYMMETRIC ? load_halves(halves) : (f32x16)0.0f;
+}
+
+INLINE void prefetch_group(const uint8_t *w, const int format) {
+  if (!KERNEL_PREFETCHES) return;
+  UNROLL for (int i = 0; i < (format == INT8 ? 8 : 4); i++) __builtin_prefetch(w + 1024 + i * 64, 0, 0);
+}
+
+// One token: the weights pass through registers once.
+INLINE void matmul_token(const kernel_matmul *m, const uint8_t *tile, float *output,
+                         const int format) {
+  const uint8_t *scales = tile + m->groups * group_quant_bytes(format);
+  const int8_t *quants = m->tokens.quants;
+  f32x16 acc = 0.0f;
+  for (size_t g = 0; g < m->groups; g++) {
+    int32x4_t dot[4];
+    int32_t sum = m->tokens.sums[g];
+    const uint8_t *w = tile + g * group_quant_bytes(format);
+    prefetch_group(w, format);
+    dots_of_one(w, format, 2, quants + g * 32, dot_bias(sum, format), dot);
+    acc = accumulated(dot, load_halves(scales + g * 32),
+                      load_minimum(scales + (m->groups + g) * 32, format), m->tokens.scales[g],
+                      sum, format, acc);
+  }
+  store16(output, acc);
+}
+
+// A block of tiles and tokens whose accumulators and activations stay in the first cache.
+enum { BLOCK_TILES = 4, BLOCK_TOKENS = 32, BLOCK_SETS = BLOCK_TOKENS / KERNEL_ROWS };
+
+typedef struct {
+  _Alignas(64) float acc[BLOCK_TILES][BLOCK_TOKENS][16];
+  _Alignas(64) row_set sets[BLOCK_SETS];
+} block_state;
+
+INLINE void block_group(const kernel_matmul *m, const uint8_t *tile, size_t group, size_t sets,
+                        float (*acc)[16], const row_set *x, const int format) {
+  const uint8_t *scales = tile + m->groups * group_quant_bytes(format) + group * 32;
+  f32x16 scale = load_halves(scales), minimum = load_minimum(scales + m->groups * 32, format);
+  prepared_group room;
+  const int8_t *w = prepare(tile + group * group_quant_bytes(format), format, 2, &room);
+  for (size_t s = 0; s < sets; s++, x++, acc += KERNEL_ROWS) {
+    int32x4_t dot[KERNEL_ROWS][4];
+    dots_of_rows(w, format, 2, x, dot);
+    UNROLL for (int r = 0; r < KERNEL_ROWS; r++)
+      store16(acc[r], accumulated(dot[r], scale, minimum, x->scales[r], x->sums[r], format,
+                                  load16(acc[r])));
+  }
+}
+
+INLINE void matmul_block(const kernel_matmul *m, size_t tile, size_t tiles, size_t token,
+                         size_t tokens, const int format) {
+  block_state state;
+  const size_t sets = (tokens + KERNEL_ROWS - 1) / KERNEL_ROWS;
+  for (size_t n = 0; n < tiles; n++)
+    __builtin_memset(state.acc[n], 0, sets * KERNEL_ROWS * sizeof *state.acc[n]);
+  for (size_t g = 0; g < m->groups; g++) {
+    for (size_t s = 0; s < sets; s++) {
+      size_t index[KERNEL_ROWS];
+      row_indices(token + s * KERNEL_ROWS, token + tokens, index);
+      gather(&m->tokens, index, g, format, &state.sets[s]);
+    }
+    for (size_t n = 0; n < tiles; n++)
+      block_group(m, m->tiles + (tile + n) * m->tile_bytes, g, sets, state.acc[n], state.sets,
+                  format);
+  }
+  for (size_t n = 0; n < tiles; n++)
+    for (size_t t = 0; t < tokens; t++)
+      store16(m->output + (token + t) * m->output_stride + (tile + n) * 16,
+              load16(state.acc[n][t]));
+}
+
+INLINE void matmul(const kernel_matmul *m, const int format) {
+  if (m->tokens.rows == 1) {
+    for (size_t t = 0; t < m->tile_count; t++)
+      matmul_token(m, m->tiles + t * m->tile_bytes, m->output + t * 16, format);
+    return;
+  }
+  for (size_t tile = 0; tile < m->tile_count; tile += BLOCK_TILES)
+    for (size_t token = 0; token < m->tokens.rows; token += BLOCK_TOKENS)
+      matmul_block(m, tile, smaller_size(BLOCK_TILES, m->tile_count - tile), token,
+                   smaller_size(BLOCK_TOKENS, m->tokens.rows - token), format);
+}
+
+static void matmul_int8(const kernel_matmul *m) { matmul(m, INT8); }
+static void matmul_int4(const kernel_matmul *m) { matmul(m, INT4); }
+static void matmul_int4_asymmetric(const kernel_matmul *m) { matmul(m, INT4_ASYMMETRIC); }
+
+// A group of a key tile, filled up with zeros where the head ends within a step.
+INLINE const uint8_t *key_group(const kernel_scores *s, const uint8_t *tile, size_t group,
+                                const int format, int *steps, prepared_group *room) {
+  const uint8_t *w = tile + group * group_quant_bytes(format);
+  size_t left = s->dimensions - group * 32, there = key_quant_bytes(left, format);
+  *steps = left > 16 ? 2 : 1;
+  size_t wanted = (size_t)*steps * group_quant_bytes(format) / 2;
+  if (there >= wanted) return w;
+  __builtin_memcpy(room->quants, w, there);
+  __builtin_memset(room->quants + there, 0, wanted - there);
+  return (const uint8_t *)room->quants;
+}
+
+// Lanes [begin, end) of the scores of a tile.
+INLINE void store_scores(float *to, f32x16 score, size_t begin, size_t end) {
+  if (end - begin == 16) {
+    store16(to, score);
+    return;
+  }
+  float lanes[16];
+  store16(lanes, score);
+  for (size_t i = begin; i < end; i++) to[i] = lanes[i];
+}
+
+// Queries that meet a prepared key tile.
+enum { QUERY_ROWS = 16, HEAD_GROUPS = KERNEL_HEAD_DIMENSION_MAX / 32 };
+
+typedef struct {
+  _Alignas(64) row_set sets[QUERY_ROWS / KERNEL_ROWS][HEAD_GROUPS];
+  prepared_group keys[HEAD_GROUPS];
+  prepared_group rest;  // the last group, filled up
+} query_state;
+
+// One query, one tile.
+INLINE f32x16 score_query(const kernel_scores *s, const uint8_t *tile, size_t query,
+                          const int format) {
+  const uint8_t *scales = tile + key_quant_bytes(s->dimensions, format);
+  const kernel_rows *x = &s->queries;
+  f32x16 acc = 0.0f;
+  for (size_t g = 0; g * 32 < s->dimensions; g++) {
+    int steps;
+    prepared_group room;
+    int32x4_t dot[4];
+    size_t at = query * x->group_stride + g;
+    const uint8_t *w = key_group(s, tile, g, format, &steps, &room);
+    dots_of_one(w, format, steps, x->quants + query * x->quant_stride + g * 32,
+                dot_bias(x->sums[at], format), dot);
+    acc = accumulated(dot, load_halves(scales + g * 32), 0.0f, x->scales[at], 0, format, acc);
+  }
+  return acc;
+}
+
+// A set of queries, one tile.
+INLINE void score_set(const kernel_scores *s, const uint8_t *scales, const int8_t *const *keys,
+                      const row_set *x, const int format, f32x16 *acc) {
+  UNROLL for (int r = 0; r < KERNEL_ROWS; r++) acc[r] = 0.0f;
+  for (size_t g = 0; g * 32 < s->dimensions; g++, x++) {
+    int32x4_t dot[KERNEL_ROWS][4];
+    f32x16 scale = load_halves(scales + g * 32);
+    dots_of_rows(keys[g], format, s->dimensions - g * 32 > 16 ? 2 : 1, x, dot);
+    UNROLL for (int r = 0; r < KERNEL_ROWS; r++)
+      acc[r] = accumulated(dot[r], scale, 0.0f, x->scales[r], 0, format, acc[r]);
+  }
+}
+
+// Up to QUERY_ROWS queries over a range of slots.
+INLINE void score_block(const kernel_scores *s, size_t slot_begin, size_t slot_end, size_t query,
+                        size_t queries, const int format) {
+  query_state state;
+  const float scale = 1.0f / __builtin_elementwise_sqrt((float)s->dimensions);
+  size_t index[KERNEL_ROWS];
+  for (size_t q = 0; q < queries && queries > 1; q += KERNEL_ROWS) {
+    row_indices(query + q, query + queries, index);
+    for (size_t g = 0; g * 32 < s->dimensions; g++)
+      gather(&s->queries, index, g, format, &state.sets[q / KERNEL_ROWS][g]);
+  }
+  for (size_t slot = slot_begin / 16 * 16; slot < slot_end; slot += 16) {
+    const uint8_t *tile = s->keys + slot / 16 * s->tile_bytes;
+    size_t begin = slot < slot_begin ? slot_begin - slot : 0;
+    size_t end = smaller_size(slot_end - slot, 16);
+    if (queries == 1) {
+      store_scores(s->scores + query * s->score_stride + slot,
+                   score_query(s, tile, query, format) * scale, begin, end);
+      continue;
+    }
+    const int8_t *keys[HEAD_GROUPS];
+    for (size_t g = 0; g * 32 < s->dimensions; g++) {
+      int steps;
+      const uint8_t *w = key_group(s, tile, g, format, &steps, &state.rest);
+      keys[g] = prepare(w, format, steps, &state.keys[g]);
+    }
+    for (size_t q = 0; q < queries; q += KERNEL_ROWS) {
+      f32x16 acc[KERNEL_ROWS];
+      score_set(s, tile + key_quant_bytes(s->dimensions, format), keys,
+                state.sets[q / KERNEL_ROWS], format, acc);
+      UNROLL for (int r = 0; r < KERNEL_ROWS; r++)
+        if (q + (size_t)r < queries)
+          store_scores(s->scores + (query + q + (size_t)r) * s->score_stride + slot,
+                       acc[r] * scale, begin, end);
+    }
+  }
+}
+
+// Slots whose keys or values stay in cache while all queries pass.
+enum { RUN = 512 };
+
+INLINE void scores(const kernel_scores *s, const int format) {
+  for (size_t begin = s->slot_begin; begin < s->slot_end; begin = (begin / RUN + 1) * RUN) {
+    size_t end = smaller_size((begin / RUN + 1) * RUN, s->slot_end);
+    for (size_t query = 0; query < s->queries.rows; query += QUERY_ROWS)
+      score_block(s, begin, end, query, smaller_size(QUERY_ROWS, s->queries.rows - query), format);
+  }
+}
+
+static void scores_int8(const kernel_scores *s) { scores(s, INT8); }
+static void scores_int4(const kernel_scores *s) { scores(s, INT4); }
+
+// Probabilities times value scales of 32 slots, quantized for 32 dimensions.
+INLINE void weigh(const kernel_weighted_sum *s, const uint8_t *scales, size_t slot,
+                  const size_t *index, const int format, const int rows, row_set *y) {
+  f32x16 low = load_halves(scales), high = load_halves(scales + 32);
+  f32x16 a[KERNEL_ROWS], b[KERNEL_ROWS];
+  i32x16 qa[KERNEL_ROWS], qb[KERNEL_ROWS];
+  UNROLL for (int r = 0; r < rows; r++) {
+    const float *p = s->probabilities + index[r] * s->probability_stride + slot;
+    a[r] = load16(p) * low;
+    b[r] = load16(p + 16) * high;
+  }
+  if (rows % 4 == 0) {
+    round_four(a, b, qa, qb, y->scales);
+  } else {
+    UNROLL for (int r = 0; r < rows; r++) round_group(a[r], b[r], qa + r, qb + r, y->scales + r);
+  }
+  UNROLL for (int r = 0; r < rows; r++) {
+    int8_t quants[32];
+    store_quants(qa[r], qb[r], quants);
+    if (rows == 1) __builtin_memcpy(y->quants, quants, 32);
+    else place(y, r, quants);
+    y->biases[r] = format == INT4 ? dot_bias(__builtin_reduce_add(qa[r] + qb[r]), format) : 0;
+  }
+}
+
+// 16 dimensions of a block of values for all rows.
+INLINE void add_values(const uint8_t *w, const row_set *y, const int format, const int rows,
+                       size_t d, float (*acc)[KERNEL_HEAD_DIMENSION_MAX]) {
+  int32x4_t dot[KERNEL_ROWS][4];
+  prepared_group room;
+  if (rows == 1) dots_of_one(w, format, 2, y->quants, y->biases[0], dot[0]);
+  else dots_of_rows(prepare(w, format, 2, &room), format, 2, y, dot);
+  UNROLL for (int r = 0; r < rows; r++)
+    store16(acc[r] + d, fused(to_float(joined(dot[r])), (f32x16)y->scales[r], load16(acc[r] + d)));
+}
+
+// The slots [begin, end) for `rows` queries; sums so far are in the output.
+INLINE void weigh_rows(const kernel_weighted_sum *s, size_t begin, size_t end, size_t query,
+                       const int format, const int rows) {
+  size_t index[KERNEL_ROWS];
+  row_indices(query, s->queries, index);
+  _Alignas(64) float acc[KERNEL_ROWS][KERNEL_HEAD_DIMENSION_MAX];
+  for (int r = 0; r < rows; r++) {
+    __builtin_memset(acc[r], 0, (s->dimensions + 15) / 16 * 64);
+    if (begin > 0)
+      __builtin_memcpy(acc[r], s->output + index[r] * s->output_stride, s->dimensions * 4);
+  }
+  for (size_t slot = begin; slot < end; slot += 32) {
+    const uint8_t *block = s->values + slot / 32 * s->block_bytes;
+    const uint8_t *scales = block + value_quant_bytes(s->dimensions, format);
+    for (size_t d = 0; d < s->dimensions; d += 32) {
+      row_set y;
+      const uint8_t *w = block + d / 16 * group_quant_bytes(format);
+      weigh(s, scales + d * 2, slot, index, format, rows, &y);
+      add_values(w, &y, format, rows, d, acc);
+      if (d + 16 < s->dimensions)
+        add_values(w + group_quant_bytes(format), &y, format, rows, d + 16, acc);
+    }
+  }
+  for (int r = 0; r < rows; r++) {
+    float *to = s->output + index[r] * s->output_stride;
+    float sum = end == s->slot_count ? s->sums[index[r]] : 1.0f;
+    for (size_t d = 0; d < s->dimensions; d++) to[d] = acc[r][d] / sum;
+  }
+}
+
+INLINE void weighted_sum(const kernel_weighted_sum *s, const int format) {
+  size_t begin = 0;
+  do {
+    size_t end = smaller_size(begin + RUN, s->slot_count), query = 0;
+    for (; query + 1 < s->queries; query += KERNEL_ROWS)
+      weigh_rows(s, begin, end, query, format, KERNEL_ROWS);
+    if (query < s->queries) weigh_rows(s, begin, end, query, format, 1);
+    begin = end;
+  } while (begin < s->slot_count);
+}
+
+static void weighted_sum_int8(const kernel_weighted_sum *s) { weighted_sum(s, INT8); }
+static void weighted_sum_int4(const kernel_weighted_sum *s) { weighted_sum(s, INT4); }
+
+#endif
