@@ -250,7 +250,7 @@ static void scores_int4(const kernel_scores *s) { scores(s, INT4); }
 
 // Probabilities times value scales of 32 slots, quantized for 32 dimensions.
 INLINE void weigh(const kernel_weighted_sum *s, const uint8_t *scales, size_t slot,
-                  const size_t *index, const int format, const int rows, row_set *y) {
+                  const size_t *index, const int32_t zero, const int rows, row_set *y) {
   f32x16 low = load_halves(scales), high = load_halves(scales + 32);
   f32x16 a[KERNEL_ROWS], b[KERNEL_ROWS];
   i32x16 qa[KERNEL_ROWS], qb[KERNEL_ROWS];
@@ -269,8 +269,20 @@ INLINE void weigh(const kernel_weighted_sum *s, const uint8_t *scales, size_t sl
     store_quants(qa[r], qb[r], quants);
     if (rows == 1) __builtin_memcpy(y->quants, quants, 32);
     else place(y, r, quants);
-    y->biases[r] = format == INT4 ? dot_bias(__builtin_reduce_add(qa[r] + qb[r]), format) : 0;
+    y->biases[r] = -zero * __builtin_reduce_add(qa[r] + qb[r]);
   }
+}
+
+// Out of line: all formats share them.
+__attribute__((noinline)) static void weigh_one(const kernel_weighted_sum *s,
+                                                const uint8_t *scales, size_t slot,
+                                                const size_t *index, int32_t zero, row_set *y) {
+  weigh(s, scales, slot, index, zero, 1, y);
+}
+__attribute__((noinline)) static void weigh_set(const kernel_weighted_sum *s,
+                                                const uint8_t *scales, size_t slot,
+                                                const size_t *index, int32_t zero, row_set *y) {
+  weigh(s, scales, slot, index, zero, KERNEL_ROWS, y);
 }
 
 // 16 dimensions of a block of values for all rows.
@@ -300,11 +312,9 @@ INLINE void weigh_rows(const kernel_weighted_sum *s, size_t begin, size_t end, s
     const uint8_t *scales = block + value_quant_bytes(s->dimensions, format);
     for (size_t d = 0; d < s->dimensions; d += 32) {
       row_set y;
-      const uint8_t *w = block + d / 16 * group_quant_bytes(format);
-      weigh(s, scales + d * 2, slot, index, format, rows, &y);
-      add_values(w, &y, format, rows, d, acc);
-      if (d + 16 < s->dimensions)
-        add_values(w + group_quant_bytes(format), &y, format, rows, d + 16, acc);
+      (rows == 1 ? weigh_one : weigh_set)(s, scales + d * 2, slot, index, dot_bias(-1, format), &y);
+      for (size_t e = d; e < smaller_size(d + 32, s->dimensions); e += 16)
+        add_values(block + e / 16 * group_quant_bytes(format), &y, format, rows, e, acc);
     }
   }
   for (int r = 0; r < rows; r++) {
