@@ -1,6 +1,9 @@
 // What the ARM kernels share: small helpers, and rows of activations as they take them.
 //
-// The including file defines KERNEL_ROWS, the rows of activations it likes to take at once.
+// The including file defines
+//   KERNEL_ROWS: the rows of activations it likes to take at once
+//   KERNEL_STARTS_AS_FLOAT 1: 32-bit sums start at the bits of 1.5 * 2^23, so that a sum is a float
+//     with the sum in its low bits and needs a subtraction instead of a conversion
 #ifndef CKERNELS_NEON_H
 #define CKERNELS_NEON_H
 
@@ -14,7 +17,7 @@
 typedef struct {
   int8_t quants[KERNEL_ROWS * 32];
   float scales[KERNEL_ROWS];
-  int32_t sums[KERNEL_ROWS];
+  float sums[KERNEL_ROWS];
   int32_t biases[KERNEL_ROWS];  // where the dot products start
 } row_set;
 
@@ -31,13 +34,18 @@ INLINE int8x16_t high_nibbles(int8x16_t bytes) {
   return vreinterpretq_s8_u8(vshrq_n_u8(vreinterpretq_u8_s8(bytes), 4));
 }
 
-// The zero point of int4: 8 times the sum of the activations comes off.
-INLINE int32_t dot_bias(int32_t sum, const int format) { return format == INT4 ? -8 * sum : 0; }
+// Sums of a group are below 32 * 128 * 127 < 2^22 in magnitude, so exact in both forms.
+enum { DOT_START = KERNEL_STARTS_AS_FLOAT ? 0x4B400000 : 0 };
 
-INLINE i32x16 joined(const int32x4_t *parts) {
+// Where a dot product starts; the zero point of int4, 8 times the sum of the activations, is off.
+INLINE int32_t dot_bias(int32_t sum, const int format) {
+  return DOT_START - (format == INT4 ? 8 * sum : 0);
+}
+
+INLINE f32x16 dots_to_float(const int32x4_t *dot) {
   i32x16 all;
-  __builtin_memcpy(&all, parts, sizeof all);
-  return all;
+  __builtin_memcpy(&all, dot, sizeof all);
+  return KERNEL_STARTS_AS_FLOAT ? (f32x16)all - 12582912.0f : to_float(all);
 }
 
 // 128 bytes of int4 (16 rows x 16 k) to int8 in the order of int8 weights.

@@ -9,6 +9,8 @@
 #define KERNEL_HALVES
 #define KERNEL_ROWS 2
 #define KERNEL_PREFETCHES 1
+#define KERNEL_STARTS_AS_FLOAT 0
+#define KERNEL_PAIRS_ROWS 0
 #include "Neon.h"
 
 INLINE void place(row_set *to, int row, const int8_t *quants) {
@@ -61,11 +63,16 @@ INLINE void add_nibbles(int16x8_t *sum, int8x16_t w0, int8x16_t w1, int8x16_t x0
 
 // Eight k, the fours `lane` and `lane + 1` of xv[row], of int8 weights.
 #define ADD_OCTET(w, rows, lane)                                                                \
-  UNROLL for (int r = 0; r < rows; r++) {                                                       \
-    int8x16_t x0 = BROADCAST_QUAD(xv[r], lane), x1 = BROADCAST_QUAD(xv[r], lane + 1);           \
-    UNROLL for (int i = 0; i < 4; i++)                                                          \
-      add_products(sum[r] + 2 * i, load_quants((w) + i * 16), load_quants((w) + 64 + i * 16),   \
-                   x0, x1);                                                                     \
+  {                                                                                             \
+    int8x16_t x0[KERNEL_ROWS], x1[KERNEL_ROWS];                                                 \
+    UNROLL for (int r = 0; r < rows; r++) {                                                     \
+      x0[r] = BROADCAST_QUAD(xv[r], lane);                                                      \
+      x1[r] = BROADCAST_QUAD(xv[r], lane + 1);                                                  \
+    }                                                                                           \
+    UNROLL for (int i = 0; i < 4; i++) {                                                        \
+      int8x16_t w0 = load_quants((w) + i * 16), w1 = load_quants((w) + 64 + i * 16);            \
+      UNROLL for (int r = 0; r < rows; r++) add_products(sum[r] + 2 * i, w0, w1, x0[r], x1[r]); \
+    }                                                                                           \
   }
 
 INLINE void add_step(const int8_t *w, const int8_t *x, const int rows, int32x4_t (*sum)[8]) {

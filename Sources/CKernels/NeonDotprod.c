@@ -9,6 +9,8 @@
 
 #define KERNEL_ROWS 4
 #define KERNEL_PREFETCHES 0
+#define KERNEL_STARTS_AS_FLOAT 1
+#define KERNEL_PAIRS_ROWS 0
 #include "NeonDot.h"
 
 INLINE void place(row_set *to, int row, const int8_t *quants) {

@@ -10,6 +10,8 @@
 
 #define KERNEL_ROWS 4
 #define KERNEL_PREFETCHES 0
+#define KERNEL_STARTS_AS_FLOAT 1
+#define KERNEL_PAIRS_ROWS 1
 #include "NeonDot.h"
 
 // Eight k of two rows side by side.
@@ -40,14 +42,13 @@ INLINE const int8_t *prepare(const uint8_t *w, const int format, int steps, prep
   return to->quants;
 }
 
-// sum[r / 2][i] holds [2 weight rows][2 activation rows].
+// Each 16 bytes of products hold [2 weight rows][2 activation rows].
 INLINE void dots_of_rows(const int8_t *w, const int format, const int steps, const row_set *x,
                          int32x4_t (*dot)[4]) {
   (void)format;
-  int32x4_t sum[KERNEL_ROWS / 2][8];
   UNROLL for (int r = 0; r < KERNEL_ROWS; r += 2) {
     int32x2_t biases = vld1_s32(x->biases + r);
-    UNROLL for (int i = 0; i < 8; i++) sum[r / 2][i] = vcombine_s32(biases, biases);
+    UNROLL for (int i = 0; i < 8; i++) dot[r + i / 4][i % 4] = vcombine_s32(biases, biases);
   }
   for (int step = 0; step < steps; step++)
     UNROLL for (int k = 2 * step; k < 2 * step + 2; k++) {
@@ -56,15 +57,11 @@ INLINE void dots_of_rows(const int8_t *w, const int format, const int steps, con
         xv[r] = load_quants(x->quants + k * KERNEL_ROWS * 8 + r * 16);
       UNROLL for (int i = 0; i < 8; i++) {
         int8x16_t wv = load_quants(w + k * 128 + i * 16);
-        UNROLL for (int r = 0; r < KERNEL_ROWS / 2; r++)
-          sum[r][i] = vmmlaq_s32(sum[r][i], wv, xv[r]);
+        UNROLL for (int r = 0; r < KERNEL_ROWS; r += 2) {
+          int32x4_t *sum = &dot[r + i / 4][i % 4];
+          *sum = vmmlaq_s32(*sum, wv, xv[r / 2]);
+        }
       }
-    }
-  UNROLL for (int r = 0; r < KERNEL_ROWS; r += 2)
-    UNROLL for (int i = 0; i < 4; i++) {
-      int32x4_t a = sum[r / 2][2 * i], b = sum[r / 2][2 * i + 1];
-      dot[r][i] = vuzp1q_s32(a, b);
-      dot[r + 1][i] = vuzp2q_s32(a, b);
     }
 }
 

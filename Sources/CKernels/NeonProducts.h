@@ -10,6 +10,8 @@
 //     copies a group of one row of activations into its place
 //   dots_of_rows(w, format, steps, set, dot)
 //     dots_of_one for each row of a set, from prepared weights and the biases of the set
+//   KERNEL_PAIRS_ROWS 1: of dots_of_rows, dot[r] and dot[r + 1] (r even) hold lanes 0 ... 7 and
+//     8 ... 15, each for rows r and r + 1 side by side; accumulators stay like that until the end
 //   KERNEL_PREFETCHES 1: the processors are slow to see a stream
 //
 // Fewer rows than KERNEL_ROWS repeat the last one, and nobody reads what comes of it.
@@ -30,16 +32,61 @@ INLINE void gather(const kernel_rows *x, const size_t *index, size_t group, cons
     size_t at = index[r] * x->group_stride + group;
     place(to, r, x->quants + index[r] * x->quant_stride + group * 32);
     to->scales[r] = x->scales[at];
-    to->sums[r] = x->sums[at];
+    to->sums[r] = (float)x->sums[at];
     to->biases[r] = dot_bias(x->sums[at], format);
   }
 }
 
 // Adds one group of one row to its accumulators.
-INLINE f32x16 accumulated(const int32x4_t *dot, f32x16 scale, f32x16 minimum, float x_scale,
-                          int32_t sum, const int format, f32x16 acc) {
-  acc = fused(to_float(joined(dot)), scale * x_scale, acc);
-  return format == INT4_ASYMMETRIC ? fused((f32x16)(float)sum, minimum * x_scale, acc) : acc;
+INLINE f32x16 accumulated(const int32x4_t *dot, f32x16 scale, f32x16 minimum, f32x16 x_scale,
+                          f32x16 sum, const int format, f32x16 acc) {
+  acc = fused(dots_to_float(dot), scale * x_scale, acc);
+  return format == INT4_ASYMMETRIC ? fused(sum, minimum * x_scale, acc) : acc;
+}
+
+// One factor per lane of the weights, as dots_of_rows lays them out: to[0], paired to[0] and to[1].
+INLINE void spread(f32x16 v, f32x16 *to) {
+  to[0] = v;
+  if (!KERNEL_PAIRS_ROWS) return;
+  to[0] = __builtin_shufflevector(v, v, 0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5, 6, 6, 7, 7);
+  to[1] = __builtin_shufflevector(v, v, 8, 8, 9, 9, 10, 10, 11, 11, 12, 12, 13, 13, 14, 14, 15, 15);
+}
+
+// The factor of a row in all lanes, paired the factors of two rows.
+INLINE f32x16 of_row(const float *rows, int row) {
+  if (!KERNEL_PAIRS_ROWS) return (f32x16)rows[row];
+  f32x2 both;
+  __builtin_memcpy(&both, rows + row / 2 * 2, sizeof both);
+  return __builtin_shufflevector(both, both, 0, 1, 0, 1, 0, 1, 0, 1, 0, 1, 0, 1, 0, 1, 0, 1);
+}
+
+// Adds one group of a set, with the spread scales and minima of the weights.
+INLINE void accumulate_set(int32x4_t (*dot)[4], const f32x16 *scale, const f32x16 *minimum,
+                           const row_set *x, const int format, f32x16 *acc) {
+  UNROLL for (int r = 0; r < KERNEL_ROWS; r++) {
+    const int half = KERNEL_PAIRS_ROWS ? r % 2 : 0;
+    acc[r] = accumulated(dot[r], scale[half], minimum[half], of_row(x->scales, r),
+                         of_row(x->sums, r), format, acc[r]);
+  }
+}
+
+// Paired accumulators to one row each, and back.
+INLINE void separate(f32x16 *acc) {
+  UNROLL for (int r = 0; r < (KERNEL_PAIRS_ROWS ? KERNEL_ROWS : 0); r += 2) {
+    f32x16 a = acc[r], b = acc[r + 1];
+    acc[r] = __builtin_shufflevector(a, b, 0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28,
+                                     30);
+    acc[r + 1] = __builtin_shufflevector(a, b, 1, 3, 5, 7, 9, 11, 13, 15, 17, 19, 21, 23, 25, 27,
+                                         29, 31);
+  }
+}
+INLINE void combine(f32x16 *acc) {
+  UNROLL for (int r = 0; r < (KERNEL_PAIRS_ROWS ? KERNEL_ROWS : 0); r += 2) {
+    f32x16 a = acc[r], b = acc[r + 1];
+    acc[r] = __builtin_shufflevector(a, b, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
+    acc[r + 1] = __builtin_shufflevector(a, b, 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30,
+                                         15, 31);
+  }
 }
 
 INLINE f32x16 load_minimum(const uint8_t *halves, const int format) {
@@ -64,8 +111,8 @@ INLINE void matmul_token(const kernel_matmul *m, const uint8_t *tile, float *out
     prefetch_group(w, format);
     dots_of_one(w, format, 2, quants + g * 32, dot_bias(sum, format), dot);
     acc = accumulated(dot, load_halves(scales + g * 32),
-                      load_minimum(scales + (m->groups + g) * 32, format), m->tokens.scales[g],
-                      sum, format, acc);
+                      load_minimum(scales + (m->groups + g) * 32, format),
+                      (f32x16)m->tokens.scales[g], (f32x16)(float)sum, format, acc);
   }
   store16(output, acc);
 }
@@ -79,17 +126,20 @@ typedef struct {
 } block_state;
 
 INLINE void block_group(const kernel_matmul *m, const uint8_t *tile, size_t group, size_t sets,
-                        float (*acc)[16], const row_set *x, const int format) {
+                        float (*sums)[16], const row_set *x, const int format) {
   const uint8_t *scales = tile + m->groups * group_quant_bytes(format) + group * 32;
-  f32x16 scale = load_halves(scales), minimum = load_minimum(scales + m->groups * 32, format);
+  f32x16 scale[2], minimum[2];
+  spread(load_halves(scales), scale);
+  spread(load_minimum(scales + m->groups * 32, format), minimum);
   prepared_group room;
   const int8_t *w = prepare(tile + group * group_quant_bytes(format), format, 2, &room);
-  for (size_t s = 0; s < sets; s++, x++, acc += KERNEL_ROWS) {
+  for (size_t s = 0; s < sets; s++, x++, sums += KERNEL_ROWS) {
     int32x4_t dot[KERNEL_ROWS][4];
+    f32x16 acc[KERNEL_ROWS];
     dots_of_rows(w, format, 2, x, dot);
-    UNROLL for (int r = 0; r < KERNEL_ROWS; r++)
-      store16(acc[r], accumulated(dot[r], scale, minimum, x->scales[r], x->sums[r], format,
-                                  load16(acc[r])));
+    UNROLL for (int r = 0; r < KERNEL_ROWS; r++) acc[r] = load16(sums[r]);
+    accumulate_set(dot, scale, minimum, x, format, acc);
+    UNROLL for (int r = 0; r < KERNEL_ROWS; r++) store16(sums[r], acc[r]);
   }
 }
 
@@ -110,9 +160,14 @@ INLINE void matmul_block(const kernel_matmul *m, size_t tile, size_t tiles, size
                   format);
   }
   for (size_t n = 0; n < tiles; n++)
-    for (size_t t = 0; t < tokens; t++)
-      store16(m->output + (token + t) * m->output_stride + (tile + n) * 16,
-              load16(state.acc[n][t]));
+    for (size_t t = 0; t < tokens; t += KERNEL_ROWS) {
+      f32x16 acc[KERNEL_ROWS];
+      UNROLL for (int r = 0; r < KERNEL_ROWS; r++) acc[r] = load16(state.acc[n][t + (size_t)r]);
+      separate(acc);
+      UNROLL for (size_t r = 0; r < KERNEL_ROWS; r++)
+        if (t + r < tokens)
+          store16(m->output + (token + t + r) * m->output_stride + (tile + n) * 16, acc[r]);
+    }
 }
 
 INLINE void matmul(const kernel_matmul *m, const int format) {
@@ -178,7 +233,8 @@ INLINE f32x16 score_query(const kernel_scores *s, const uint8_t *tile, size_t qu
     const uint8_t *w = key_group(s, tile, g, format, &steps, &room);
     dots_of_one(w, format, steps, x->quants + query * x->quant_stride + g * 32,
                 dot_bias(x->sums[at], format), dot);
-    acc = accumulated(dot, load_halves(scales + g * 32), 0.0f, x->scales[at], 0, format, acc);
+    acc = accumulated(dot, load_halves(scales + g * 32), 0.0f, (f32x16)x->scales[at], 0.0f, format,
+                      acc);
   }
   return acc;
 }
@@ -189,11 +245,12 @@ INLINE void score_set(const kernel_scores *s, const uint8_t *scales, const int8_
   UNROLL for (int r = 0; r < KERNEL_ROWS; r++) acc[r] = 0.0f;
   for (size_t g = 0; g * 32 < s->dimensions; g++, x++) {
     int32x4_t dot[KERNEL_ROWS][4];
-    f32x16 scale = load_halves(scales + g * 32);
+    f32x16 scale[2], minimum[2] = {0.0f, 0.0f};
+    spread(load_halves(scales + g * 32), scale);
     dots_of_rows(keys[g], format, s->dimensions - g * 32 > 16 ? 2 : 1, x, dot);
-    UNROLL for (int r = 0; r < KERNEL_ROWS; r++)
-      acc[r] = accumulated(dot[r], scale, 0.0f, x->scales[r], 0, format, acc[r]);
+    accumulate_set(dot, scale, minimum, x, format, acc);
   }
+  separate(acc);
 }
 
 // Up to QUERY_ROWS queries over a range of slots.
@@ -269,7 +326,7 @@ INLINE void weigh(const kernel_weighted_sum *s, const uint8_t *scales, size_t sl
     store_quants(qa[r], qb[r], quants);
     if (rows == 1) __builtin_memcpy(y->quants, quants, 32);
     else place(y, r, quants);
-    y->biases[r] = -zero * __builtin_reduce_add(qa[r] + qb[r]);
+    y->biases[r] = DOT_START - zero * __builtin_reduce_add(qa[r] + qb[r]);
   }
 }
 
@@ -293,7 +350,20 @@ INLINE void add_values(const uint8_t *w, const row_set *y, const int format, con
   if (rows == 1) dots_of_one(w, format, 2, y->quants, y->biases[0], dot[0]);
   else dots_of_rows(prepare(w, format, 2, &room), format, 2, y, dot);
   UNROLL for (int r = 0; r < rows; r++)
-    store16(acc[r] + d, fused(to_float(joined(dot[r])), (f32x16)y->scales[r], load16(acc[r] + d)));
+    store16(acc[r] + d, fused(dots_to_float(dot[r]),
+                              rows == 1 ? (f32x16)y->scales[0] : of_row(y->scales, r),
+                              load16(acc[r] + d)));
+}
+
+INLINE void rearrange(float (*acc)[KERNEL_HEAD_DIMENSION_MAX], size_t dimensions, int combines) {
+  if (!KERNEL_PAIRS_ROWS) return;
+  for (size_t d = 0; d < dimensions; d += 16) {
+    f32x16 rows[KERNEL_ROWS];
+    UNROLL for (int r = 0; r < KERNEL_ROWS; r++) rows[r] = load16(acc[r] + d);
+    if (combines) combine(rows);
+    else separate(rows);
+    UNROLL for (int r = 0; r < KERNEL_ROWS; r++) store16(acc[r] + d, rows[r]);
+  }
 }
 
 // The slots [begin, end) for `rows` queries; sums so far are in the output.
@@ -307,16 +377,19 @@ INLINE void weigh_rows(const kernel_weighted_sum *s, size_t begin, size_t end, s
     if (begin > 0)
       __builtin_memcpy(acc[r], s->output + index[r] * s->output_stride, s->dimensions * 4);
   }
+  if (rows > 1 && begin > 0) rearrange(acc, s->dimensions, 1);
   for (size_t slot = begin; slot < end; slot += 32) {
     const uint8_t *block = s->values + slot / 32 * s->block_bytes;
     const uint8_t *scales = block + value_quant_bytes(s->dimensions, format);
     for (size_t d = 0; d < s->dimensions; d += 32) {
       row_set y;
-      (rows == 1 ? weigh_one : weigh_set)(s, scales + d * 2, slot, index, dot_bias(-1, format), &y);
+      (rows == 1 ? weigh_one : weigh_set)(s, scales + d * 2, slot, index, format == INT4 ? 8 : 0,
+                                          &y);
       for (size_t e = d; e < smaller_size(d + 32, s->dimensions); e += 16)
         add_values(block + e / 16 * group_quant_bytes(format), &y, format, rows, e, acc);
     }
   }
+  if (rows > 1) rearrange(acc, s->dimensions, 0);
   for (int r = 0; r < rows; r++) {
     float *to = s->output + index[r] * s->output_stride;
     float sum = end == s->slot_count ? s->sums[index[r]] : 1.0f;
