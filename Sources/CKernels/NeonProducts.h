@@ -342,68 +342,94 @@ __attribute__((noinline)) static void weigh_set(const kernel_weighted_sum *s,
   weigh(s, scales, slot, index, zero, KERNEL_ROWS, y);
 }
 
-// 16 dimensions of a block of values for all rows.
-INLINE void add_values(const uint8_t *w, const row_set *y, const int format, const int rows,
-                       size_t d, float (*acc)[KERNEL_HEAD_DIMENSION_MAX]) {
+// Queries that meet a block of values: one, or sets of them.
+enum { WEIGHED_SETS = 8 / KERNEL_ROWS, WEIGHED_ROWS = 8 };
+
+typedef struct {
+  _Alignas(64) float acc[WEIGHED_ROWS][KERNEL_HEAD_DIMENSION_MAX];
+  size_t index[WEIGHED_ROWS];
+  row_set y[WEIGHED_SETS];
+} weighted_state;
+
+// Adds 16 dimensions of a block of values; 0 sets stand for a single query.
+INLINE void add_values(const uint8_t *w, const int format, size_t d, size_t sets,
+                       weighted_state *state) {
   int32x4_t dot[KERNEL_ROWS][4];
+  if (sets == 0) {
+    const row_set *y = state->y;
+    float *acc = state->acc[0] + d;
+    dots_of_one(w, format, 2, y->quants, y->biases[0], dot[0]);
+    store16(acc, fused(dots_to_float(dot[0]), (f32x16)y->scales[0], load16(acc)));
+    return;
+  }
   prepared_group room;
-  if (rows == 1) dots_of_one(w, format, 2, y->quants, y->biases[0], dot[0]);
-  else dots_of_rows(prepare(w, format, 2, &room), format, 2, y, dot);
-  UNROLL for (int r = 0; r < rows; r++)
-    store16(acc[r] + d, fused(dots_to_float(dot[r]),
-                              rows == 1 ? (f32x16)y->scales[0] : of_row(y->scales, r),
-                              load16(acc[r] + d)));
+  const int8_t *prepared = prepare(w, format, 2, &room);
+  for (size_t s = 0; s < sets; s++) {
+    const row_set *y = &state->y[s];
+    float(*acc)[KERNEL_HEAD_DIMENSION_MAX] = state->acc + s * KERNEL_ROWS;
+    dots_of_rows(prepared, format, 2, y, dot);
+    UNROLL for (int r = 0; r < KERNEL_ROWS; r++)
+      store16(acc[r] + d,
+              fused(dots_to_float(dot[r]), of_row(y->scales, r), load16(acc[r] + d)));
+  }
 }
 
-INLINE void rearrange(float (*acc)[KERNEL_HEAD_DIMENSION_MAX], size_t dimensions, int combines) {
+// Accumulators of sets from one row each to the order of the products, or back.
+INLINE void rearrange(weighted_state *state, size_t dimensions, size_t sets, const int combines) {
   if (!KERNEL_PAIRS_ROWS) return;
-  for (size_t d = 0; d < dimensions; d += 16) {
-    f32x16 rows[KERNEL_ROWS];
-    UNROLL for (int r = 0; r < KERNEL_ROWS; r++) rows[r] = load16(acc[r] + d);
-    if (combines) combine(rows);
-    else separate(rows);
-    UNROLL for (int r = 0; r < KERNEL_ROWS; r++) store16(acc[r] + d, rows[r]);
-  }
+  for (size_t s = 0; s < sets; s++)
+    for (size_t d = 0; d < dimensions; d += 16) {
+      f32x16 rows[KERNEL_ROWS];
+      float(*acc)[KERNEL_HEAD_DIMENSION_MAX] = state->acc + s * KERNEL_ROWS;
+      UNROLL for (int r = 0; r < KERNEL_ROWS; r++) rows[r] = load16(acc[r] + d);
+      if (combines) combine(rows);
+      else separate(rows);
+      UNROLL for (int r = 0; r < KERNEL_ROWS; r++) store16(acc[r] + d, rows[r]);
+    }
 }
 
-// The slots [begin, end) for `rows` queries; sums so far are in the output.
+// The slots [begin, end) for the queries of `sets`; sums so far are in the output.
 INLINE void weigh_rows(const kernel_weighted_sum *s, size_t begin, size_t end, size_t query,
-                       const int format, const int rows) {
-  size_t index[KERNEL_ROWS];
-  row_indices(query, s->queries, index);
-  _Alignas(64) float acc[KERNEL_ROWS][KERNEL_HEAD_DIMENSION_MAX];
-  for (int r = 0; r < rows; r++) {
-    __builtin_memset(acc[r], 0, (s->dimensions + 15) / 16 * 64);
+                       size_t sets, const int format) {
+  weighted_state state;
+  const size_t rows = sets == 0 ? 1 : sets * KERNEL_ROWS;
+  for (size_t r = 0; r < rows; r++) {
+    state.index[r] = smaller_size(query + r, s->queries - 1);
+    __builtin_memset(state.acc[r], 0, (s->dimensions + 15) / 16 * 64);
     if (begin > 0)
-      __builtin_memcpy(acc[r], s->output + index[r] * s->output_stride, s->dimensions * 4);
+      __builtin_memcpy(state.acc[r], s->output + state.index[r] * s->output_stride,
+                       s->dimensions * 4);
   }
-  if (rows > 1 && begin > 0) rearrange(acc, s->dimensions, 1);
+  if (begin > 0) rearrange(&state, s->dimensions, sets, 1);
   for (size_t slot = begin; slot < end; slot += 32) {
     const uint8_t *block = s->values + slot / 32 * s->block_bytes;
     const uint8_t *scales = block + value_quant_bytes(s->dimensions, format);
+    const int32_t zero = format == INT4 ? 8 : 0;
     for (size_t d = 0; d < s->dimensions; d += 32) {
-      row_set y;
-      (rows == 1 ? weigh_one : weigh_set)(s, scales + d * 2, slot, index, format == INT4 ? 8 : 0,
-                                          &y);
+      if (sets == 0) weigh_one(s, scales + d * 2, slot, state.index, zero, state.y);
+      for (size_t n = 0; n < sets; n++)
+        weigh_set(s, scales + d * 2, slot, state.index + n * KERNEL_ROWS, zero, &state.y[n]);
       for (size_t e = d; e < smaller_size(d + 32, s->dimensions); e += 16)
-        add_values(block + e / 16 * group_quant_bytes(format), &y, format, rows, e, acc);
+        add_values(block + e / 16 * group_quant_bytes(format), format, e, sets, &state);
     }
   }
-  if (rows > 1) rearrange(acc, s->dimensions, 0);
-  for (int r = 0; r < rows; r++) {
-    float *to = s->output + index[r] * s->output_stride;
-    float sum = end == s->slot_count ? s->sums[index[r]] : 1.0f;
-    for (size_t d = 0; d < s->dimensions; d++) to[d] = acc[r][d] / sum;
+  rearrange(&state, s->dimensions, sets, 0);
+  for (size_t r = 0; r < rows; r++) {
+    float *to = s->output + state.index[r] * s->output_stride;
+    float sum = end == s->slot_count ? s->sums[state.index[r]] : 1.0f;
+    for (size_t d = 0; d < s->dimensions; d++) to[d] = state.acc[r][d] / sum;
   }
 }
 
 INLINE void weighted_sum(const kernel_weighted_sum *s, const int format) {
   size_t begin = 0;
   do {
-    size_t end = smaller_size(begin + RUN, s->slot_count), query = 0;
-    for (; query + 1 < s->queries; query += KERNEL_ROWS)
-      weigh_rows(s, begin, end, query, format, KERNEL_ROWS);
-    if (query < s->queries) weigh_rows(s, begin, end, query, format, 1);
+    size_t end = smaller_size(begin + RUN, s->slot_count);
+    for (size_t query = 0; query < s->queries; query += WEIGHED_ROWS) {
+      size_t left = smaller_size(s->queries - query, WEIGHED_ROWS);
+      size_t sets = left == 1 ? 0 : (left + KERNEL_ROWS - 1) / KERNEL_ROWS;
+      weigh_rows(s, begin, end, query, sets, format);
+    }
     begin = end;
   } while (begin < s->slot_count);
 }
