@@ -8,7 +8,6 @@
 
 #define KERNEL_HALVES
 #define KERNEL_ROWS 2
-#define KERNEL_PREFETCHES 1
 #define KERNEL_STARTS_AS_FLOAT 0
 #define KERNEL_PAIRS_ROWS 0
 #include "Neon.h"

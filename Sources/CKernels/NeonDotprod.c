@@ -8,7 +8,6 @@
 #pragma clang attribute push(__attribute__((target("arch=armv8.2-a+dotprod"))), apply_to = function)
 
 #define KERNEL_ROWS 4
-#define KERNEL_PREFETCHES 0
 #define KERNEL_STARTS_AS_FLOAT 1
 #define KERNEL_PAIRS_ROWS 0
 #include "NeonDot.h"

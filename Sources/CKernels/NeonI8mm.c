@@ -9,7 +9,6 @@
     __attribute__((target("arch=armv8.2-a+dotprod+i8mm"))), apply_to = function)
 
 #define KERNEL_ROWS 4
-#define KERNEL_PREFETCHES 0
 #define KERNEL_STARTS_AS_FLOAT 1
 #define KERNEL_PAIRS_ROWS 1
 #include "NeonDot.h"

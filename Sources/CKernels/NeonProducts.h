@@ -12,7 +12,6 @@
 //     dots_of_one for each row of a set, from prepared weights and the biases of the set
 //   KERNEL_PAIRS_ROWS 1: of dots_of_rows, dot[r] and dot[r + 1] (r even) hold lanes 0 ... 7 and
 //     8 ... 15, each for rows r and r + 1 side by side; accumulators stay like that until the end
-//   KERNEL_PREFETCHES 1: the processors are slow to see a stream
 //
 // Fewer rows than KERNEL_ROWS repeat the last one, and nobody reads what comes of it.
 #ifndef CKERNELS_NEON_PRODUCTS_H
@@ -93,25 +92,25 @@ INLINE f32x16 load_minimum(const uint8_t *halves, const int format) {
   return format == INT4_ASYMMETRIC ? load_halves(halves) : (f32x16)0.0f;
 }
 
-INLINE void prefetch_group(const uint8_t *w, const int format) {
-  if (!KERNEL_PREFETCHES) return;
-  UNROLL for (int i = 0; i < (format == INT8 ? 8 : 4); i++) __builtin_prefetch(w + 1024 + i * 64, 0, 0);
+// How far ahead of its use memory is asked for.
+enum { AHEAD = 2048 };
+
+INLINE void ask_ahead(const uint8_t *p, const size_t bytes) {
+  UNROLL for (size_t i = 0; i < bytes; i += 64) __builtin_prefetch(p + AHEAD + i);
 }
 
-// One token: the weights pass through registers once.
+// One token: the weights pass through registers once, in the order of their addresses.
 INLINE void matmul_token(const kernel_matmul *m, const uint8_t *tile, float *output,
                          const int format) {
-  const uint8_t *scales = tile + m->groups * group_quant_bytes(format);
-  const int8_t *quants = m->tokens.quants;
+  const size_t bytes = group_quant_bytes(format) + group_parameter_bytes(format);
   f32x16 acc = 0.0f;
   for (size_t g = 0; g < m->groups; g++) {
+    const weight_group at = weight_group_at(tile, m->groups, g, format);
+    const int32_t sum = m->tokens.sums[g];
     int32x4_t dot[4];
-    int32_t sum = m->tokens.sums[g];
-    const uint8_t *w = tile + g * group_quant_bytes(format);
-    prefetch_group(w, format);
-    dots_of_one(w, format, 2, quants + g * 32, dot_bias(sum, format), dot);
-    acc = accumulated(dot, load_halves(scales + g * 32),
-                      load_minimum(scales + (m->groups + g) * 32, format),
+    ask_ahead(at.quants, bytes);
+    dots_of_one(at.quants, format, 2, m->tokens.quants + g * 32, dot_bias(sum, format), dot);
+    acc = accumulated(dot, load_halves(at.scales), load_minimum(at.minimums, format),
                       (f32x16)m->tokens.scales[g], (f32x16)(float)sum, format, acc);
   }
   store16(output, acc);
@@ -127,12 +126,12 @@ typedef struct {
 
 INLINE void block_group(const kernel_matmul *m, const uint8_t *tile, size_t group, size_t sets,
                         float (*sums)[16], const row_set *x, const int format) {
-  const uint8_t *scales = tile + m->groups * group_quant_bytes(format) + group * 32;
+  const weight_group at = weight_group_at(tile, m->groups, group, format);
   f32x16 scale[2], minimum[2];
-  spread(load_halves(scales), scale);
-  spread(load_minimum(scales + m->groups * 32, format), minimum);
+  spread(load_halves(at.scales), scale);
+  spread(load_minimum(at.minimums, format), minimum);
   prepared_group room;
-  const int8_t *w = prepare(tile + group * group_quant_bytes(format), format, 2, &room);
+  const int8_t *w = prepare(at.quants, format, 2, &room);
   for (size_t s = 0; s < sets; s++, x++, sums += KERNEL_ROWS) {
     int32x4_t dot[KERNEL_ROWS][4];
     f32x16 acc[KERNEL_ROWS];
