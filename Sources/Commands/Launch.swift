@@ -118,6 +118,7 @@ struct Launch<System: Host> {
     case .automatic: return available.best
     case .portable: return .portable
     case .avx2: wanted = .avx2
+    case .avxvnni: wanted = .avxvnni
     case .avx512vnni: wanted = .avx512vnni
     case .neon: wanted = .neon
     case .dotprod: wanted = .dotprod
