@@ -28,7 +28,7 @@ package enum InstructionSet: UInt32, BitwiseCopyable, Sendable {
 
   /// The set of that name, or `nil`.
   package init?(name: RawSpan) {
-    for value in 0..<count {
+    for value in 0..<Self.count {
       guard let set = InstructionSet(rawValue: value), set.matches(name) else { continue }
       self = set
       return
