@@ -37,10 +37,11 @@ INLINE int8x16_t high_nibbles(int8x16_t bytes) {
 // Sums of a group are below 32 * 128 * 127 < 2^22 in magnitude, so exact in both forms.
 enum { DOT_START = KERNEL_STARTS_AS_FLOAT ? 0x4B400000 : 0 };
 
-// Where a dot product starts; the zero point of int4, 8 times the sum of the activations, is off.
-INLINE int32_t dot_bias(int32_t sum, const int format) {
-  return DOT_START - (format == INT4 ? 8 * sum : 0);
-}
+// What a quant of zero is stored as.
+INLINE int32_t zero_point(const int format) { return format == INT4 ? 8 : 0; }
+
+// Where a dot product starts: the zero point times the sum of the activations is off.
+INLINE int32_t dot_bias(int32_t sum, int32_t zero) { return DOT_START - zero * sum; }
 
 INLINE f32x16 dots_to_float(const int32x4_t *dot) {
   i32x16 all;

@@ -24,15 +24,15 @@ INLINE void row_indices(size_t first, size_t end, size_t *index) {
   UNROLL for (int r = 0; r < KERNEL_ROWS; r++) index[r] = smaller_size(first + (size_t)r, end - 1);
 }
 
-// Copies one group of the rows index[0], index[1] ... into a set.
-INLINE void gather(const kernel_rows *x, const size_t *index, size_t group, const int format,
-                   row_set *to) {
+// Copies one group of the rows index[0], index[1] ... into a set; out of line, all formats share it.
+__attribute__((noinline)) static void gather(const kernel_rows *x, const size_t *index,
+                                             size_t group, int32_t zero, row_set *to) {
   UNROLL for (int r = 0; r < KERNEL_ROWS; r++) {
     size_t at = index[r] * x->group_stride + group;
     place(to, r, x->quants + index[r] * x->quant_stride + group * 32);
     to->scales[r] = x->scales[at];
     to->sums[r] = (float)x->sums[at];
-    to->biases[r] = dot_bias(x->sums[at], format);
+    to->biases[r] = dot_bias(x->sums[at], zero);
   }
 }
 
@@ -109,7 +109,7 @@ INLINE void matmul_token(const kernel_matmul *m, const uint8_t *tile, float *out
     const int32_t sum = m->tokens.sums[g];
     int32x4_t dot[4];
     ask_ahead(at.quants, bytes);
-    dots_of_one(at.quants, format, 2, m->tokens.quants + g * 32, dot_bias(sum, format), dot);
+    dots_of_one(at.quants, format, 2, m->tokens.quants + g * 32, dot_bias(sum, zero_point(format)), dot);
     acc = accumulated(dot, load_halves(at.scales), load_minimum(at.minimums, format),
                       (f32x16)m->tokens.scales[g], (f32x16)(float)sum, format, acc);
   }
@@ -152,7 +152,7 @@ INLINE void matmul_block(const kernel_matmul *m, size_t tile, size_t tiles, size
     for (size_t s = 0; s < sets; s++) {
       size_t index[KERNEL_ROWS];
       row_indices(token + s * KERNEL_ROWS, token + tokens, index);
-      gather(&m->tokens, index, g, format, &state.sets[s]);
+      gather(&m->tokens, index, g, zero_point(format), &state.sets[s]);
     }
     for (size_t n = 0; n < tiles; n++)
       block_group(m, m->tiles + (tile + n) * m->tile_bytes, g, sets, state.acc[n], state.sets,
@@ -199,6 +199,11 @@ INLINE const uint8_t *key_group(const kernel_scores *s, const uint8_t *tile, siz
 }
 
 // Lanes [begin, end) of the scores of a tile.
+__attribute__((noinline)) static void store_lanes(float *to, const float *lanes, size_t begin,
+                                                  size_t end) {
+  for (size_t i = begin; i < end; i++) to[i] = lanes[i];
+}
+
 INLINE void store_scores(float *to, f32x16 score, size_t begin, size_t end) {
   if (end - begin == 16) {
     store16(to, score);
@@ -206,7 +211,7 @@ INLINE void store_scores(float *to, f32x16 score, size_t begin, size_t end) {
   }
   float lanes[16];
   store16(lanes, score);
-  for (size_t i = begin; i < end; i++) to[i] = lanes[i];
+  store_lanes(to, lanes, begin, end);
 }
 
 // Queries that meet a prepared key tile.
@@ -231,7 +236,7 @@ INLINE f32x16 score_query(const kernel_scores *s, const uint8_t *tile, size_t qu
     size_t at = query * x->group_stride + g;
     const uint8_t *w = key_group(s, tile, g, format, &steps, &room);
     dots_of_one(w, format, steps, x->quants + query * x->quant_stride + g * 32,
-                dot_bias(x->sums[at], format), dot);
+                dot_bias(x->sums[at], zero_point(format)), dot);
     acc = accumulated(dot, load_halves(scales + g * 32), 0.0f, (f32x16)x->scales[at], 0.0f, format,
                       acc);
   }
@@ -261,7 +266,7 @@ INLINE void score_block(const kernel_scores *s, size_t slot_begin, size_t slot_e
   for (size_t q = 0; q < queries && queries > 1; q += KERNEL_ROWS) {
     row_indices(query + q, query + queries, index);
     for (size_t g = 0; g * 32 < s->dimensions; g++)
-      gather(&s->queries, index, g, format, &state.sets[q / KERNEL_ROWS][g]);
+      gather(&s->queries, index, g, zero_point(format), &state.sets[q / KERNEL_ROWS][g]);
   }
   for (size_t slot = slot_begin / 16 * 16; slot < slot_end; slot += 16) {
     const uint8_t *tile = s->keys + slot / 16 * s->tile_bytes;
@@ -325,7 +330,7 @@ INLINE void weigh(const kernel_weighted_sum *s, const uint8_t *scales, size_t sl
     store_quants(qa[r], qb[r], quants);
     if (rows == 1) __builtin_memcpy(y->quants, quants, 32);
     else place(y, r, quants);
-    y->biases[r] = DOT_START - zero * __builtin_reduce_add(qa[r] + qb[r]);
+    y->biases[r] = dot_bias(__builtin_reduce_add(qa[r] + qb[r]), zero);
   }
 }
 
@@ -403,7 +408,7 @@ INLINE void weigh_rows(const kernel_weighted_sum *s, size_t begin, size_t end, s
   for (size_t slot = begin; slot < end; slot += 32) {
     const uint8_t *block = s->values + slot / 32 * s->block_bytes;
     const uint8_t *scales = block + value_quant_bytes(s->dimensions, format);
-    const int32_t zero = format == INT4 ? 8 : 0;
+    const int32_t zero = zero_point(format);
     for (size_t d = 0; d < s->dimensions; d += 32) {
       if (sets == 0) weigh_one(s, scales + d * 2, slot, state.index, zero, state.y);
       for (size_t n = 0; n < sets; n++)
