@@ -21,10 +21,11 @@
 
 // The rows first, first + 1 ... of KERNEL_ROWS, of which those below `end` exist.
 INLINE void row_indices(size_t first, size_t end, size_t *index) {
-  UNROLL for (int r = 0; r < KERNEL_ROWS; r++) index[r] = smaller_size(first + (size_t)r, end - 1);
+  UNROLL for (int r = 0; r < KERNEL_ROWS; r++)
+    index[r] = smaller_size(first + (size_t)r, end - 1);
 }
 
-// Copies one group of the rows index[0], index[1] ... into a set; out of line, all formats share it.
+// Copies one group of the rows index[0], index[1] ... into a set; out of line for all formats.
 __attribute__((noinline)) static void gather(const kernel_rows *x, const size_t *index,
                                              size_t group, int32_t zero, row_set *to) {
   UNROLL for (int r = 0; r < KERNEL_ROWS; r++) {
@@ -109,7 +110,8 @@ INLINE void matmul_token(const kernel_matmul *m, const uint8_t *tile, float *out
     const int32_t sum = m->tokens.sums[g];
     int32x4_t dot[4];
     ask_ahead(at.quants, bytes);
-    dots_of_one(at.quants, format, 2, m->tokens.quants + g * 32, dot_bias(sum, zero_point(format)), dot);
+    dots_of_one(at.quants, format, 2, m->tokens.quants + g * 32,
+                dot_bias(sum, zero_point(format)), dot);
     acc = accumulated(dot, load_halves(at.scales), load_minimum(at.minimums, format),
                       (f32x16)m->tokens.scales[g], (f32x16)(float)sum, format, acc);
   }
