@@ -97,7 +97,7 @@ INLINE f32x16 load_minimum(const uint8_t *halves, const int format) {
 enum { AHEAD = 2048 };
 
 INLINE void ask_ahead(const uint8_t *p, const size_t bytes) {
-  UNROLL for (size_t i = 0; i < bytes; i += 64) __builtin_prefetch(p + AHEAD + i);
+  for (size_t i = 0; i < bytes; i += 64) __builtin_prefetch(p + AHEAD + i);
 }
 
 // One token: the weights pass through registers once, in the order of their addresses.
@@ -272,6 +272,7 @@ INLINE void score_block(const kernel_scores *s, size_t slot_begin, size_t slot_e
   }
   for (size_t slot = slot_begin / 16 * 16; slot < slot_end; slot += 16) {
     const uint8_t *tile = s->keys + slot / 16 * s->tile_bytes;
+    ask_ahead(tile, s->tile_bytes);
     size_t begin = slot < slot_begin ? slot_begin - slot : 0;
     size_t end = smaller_size(slot_end - slot, 16);
     if (queries == 1) {
@@ -411,6 +412,7 @@ INLINE void weigh_rows(const kernel_weighted_sum *s, size_t begin, size_t end, s
     const uint8_t *block = s->values + slot / 32 * s->block_bytes;
     const uint8_t *scales = block + value_quant_bytes(s->dimensions, format);
     const int32_t zero = zero_point(format);
+    ask_ahead(block, s->block_bytes);
     for (size_t d = 0; d < s->dimensions; d += 32) {
       if (sets == 0) weigh_one(s, scales + d * 2, slot, state.index, zero, state.y);
       for (size_t n = 0; n < sets; n++)
