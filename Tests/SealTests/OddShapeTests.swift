@@ -80,8 +80,8 @@ enum OddShapes {
 extension Setting {
   /// Threads and tiles on this machine, each instruction set, each build.
   static let oddNative: [Setting] =
-    [1, 2, 3, 4].flatMap { threads in
-      [1, 7, 64].map { Setting(program: [Subject.hosted.program], threads: threads, chunk: $0) }
+    [(1, 64), (2, 7), (3, 1), (4, 512)].map { threads, chunk in
+      Setting(program: [Subject.hosted.program], threads: threads, chunk: chunk)
     } + sets.map { Setting(program: [Subject.hosted.program], threads: 3, chunk: 16, set: $0) }
     + [Setting(program: [Subject.board.program], threads: 4, chunk: 5)]
 
