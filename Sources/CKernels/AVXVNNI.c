@@ -14,12 +14,23 @@
 #endif
 
 #define KERNEL_HALVES
+#define KERNEL_NEAREST
 #define KERNEL_ROWS 4
+#define KERNEL_FEW_ROWS 3
 #define KERNEL_WIDENS 0
 #define KERNEL_PREPARES 1
 #define KERNEL_INT8_TAKES_SUMS 1
 #include "Layout.h"
 #include "Rows.h"
+
+INLINE i32x16 nearest(f32x16 v) {
+  __m256 part[2];
+  __builtin_memcpy(part, &v, 64);
+  __m256i whole[2] = {_mm256_cvtps_epi32(part[0]), _mm256_cvtps_epi32(part[1])};
+  i32x16 result;
+  __builtin_memcpy(&result, whole, 64);
+  return result;
+}
 
 INLINE __m256i broadcast4(const int8_t *x) {
   int32_t four;
@@ -102,7 +113,7 @@ INLINE void dots_prepared(const prepared_group *w, const int format, const row_g
   store_dots(sum, KERNEL_ROWS, dot);
 }
 
-#include "Products.h"
+#include "Attention.h"
 
 #pragma clang attribute pop
 

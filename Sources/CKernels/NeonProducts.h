@@ -70,7 +70,7 @@ INLINE void accumulate_set(int32x4_t (*dot)[4], const f32x16 *scale, const f32x1
   }
 }
 
-// Paired accumulators to one row each, and back.
+// Paired accumulators to one row each.
 INLINE void separate(f32x16 *acc) {
   UNROLL for (int r = 0; r < (KERNEL_PAIRS_ROWS ? KERNEL_ROWS : 0); r += 2) {
     f32x16 a = acc[r], b = acc[r + 1];
@@ -78,14 +78,6 @@ INLINE void separate(f32x16 *acc) {
                                      30);
     acc[r + 1] = __builtin_shufflevector(a, b, 1, 3, 5, 7, 9, 11, 13, 15, 17, 19, 21, 23, 25, 27,
                                          29, 31);
-  }
-}
-INLINE void combine(f32x16 *acc) {
-  UNROLL for (int r = 0; r < (KERNEL_PAIRS_ROWS ? KERNEL_ROWS : 0); r += 2) {
-    f32x16 a = acc[r], b = acc[r + 1];
-    acc[r] = __builtin_shufflevector(a, b, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
-    acc[r + 1] = __builtin_shufflevector(a, b, 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30,
-                                         15, 31);
   }
 }
 
@@ -259,9 +251,8 @@ INLINE void score_set(const kernel_scores *s, const uint8_t *scales, const int8_
   separate(acc);
 }
 
-// Up to QUERY_ROWS queries over a range of slots.
-INLINE void score_block(const kernel_scores *s, size_t slot_begin, size_t slot_end, size_t query,
-                        size_t queries, const int format) {
+// Up to QUERY_ROWS queries over all slots.
+INLINE void score_block(const kernel_scores *s, size_t query, size_t queries, const int format) {
   query_state state;
   const float scale = 1.0f / __builtin_elementwise_sqrt((float)s->dimensions);
   size_t index[KERNEL_ROWS];
@@ -270,11 +261,11 @@ INLINE void score_block(const kernel_scores *s, size_t slot_begin, size_t slot_e
     for (size_t g = 0; g * 32 < s->dimensions; g++)
       gather(&s->queries, index, g, zero_point(format), &state.sets[q / KERNEL_ROWS][g]);
   }
-  for (size_t slot = slot_begin / 16 * 16; slot < slot_end; slot += 16) {
+  for (size_t slot = s->slot_begin / 16 * 16; slot < s->slot_end; slot += 16) {
     const uint8_t *tile = s->keys + slot / 16 * s->tile_bytes;
     ask_ahead(tile, s->tile_bytes);
-    size_t begin = slot < slot_begin ? slot_begin - slot : 0;
-    size_t end = smaller_size(slot_end - slot, 16);
+    size_t begin = slot < s->slot_begin ? s->slot_begin - slot : 0;
+    size_t end = smaller_size(s->slot_end - slot, 16);
     if (queries == 1) {
       store_scores(s->scores + query * s->score_stride + slot,
                    score_query(s, tile, query, format) * scale, begin, end);
@@ -298,15 +289,9 @@ INLINE void score_block(const kernel_scores *s, size_t slot_begin, size_t slot_e
   }
 }
 
-// Slots whose keys or values stay in cache while all queries pass.
-enum { RUN = 512 };
-
 INLINE void scores(const kernel_scores *s, const int format) {
-  for (size_t begin = s->slot_begin; begin < s->slot_end; begin = (begin / RUN + 1) * RUN) {
-    size_t end = smaller_size((begin / RUN + 1) * RUN, s->slot_end);
-    for (size_t query = 0; query < s->queries.rows; query += QUERY_ROWS)
-      score_block(s, begin, end, query, smaller_size(QUERY_ROWS, s->queries.rows - query), format);
-  }
+  for (size_t query = 0; query < s->queries.rows; query += QUERY_ROWS)
+    score_block(s, query, smaller_size(QUERY_ROWS, s->queries.rows - query), format);
 }
 
 static void scores_int8(const kernel_scores *s) { scores(s, INT8); }
@@ -350,7 +335,7 @@ __attribute__((noinline)) static void weigh_set(const kernel_weighted_sum *s,
 }
 
 // Queries that meet a block of values: one, or sets of them.
-enum { WEIGHED_SETS = 8 / KERNEL_ROWS, WEIGHED_ROWS = 8 };
+enum { WEIGHED_ROWS = 12, WEIGHED_SETS = WEIGHED_ROWS / KERNEL_ROWS };
 
 typedef struct {
   _Alignas(64) float acc[WEIGHED_ROWS][KERNEL_HEAD_DIMENSION_MAX];
@@ -381,34 +366,32 @@ INLINE void add_values(const uint8_t *w, const int format, size_t d, size_t sets
   }
 }
 
-// Accumulators of sets from one row each to the order of the products, or back.
-INLINE void rearrange(weighted_state *state, size_t dimensions, size_t sets, const int combines) {
-  if (!KERNEL_PAIRS_ROWS) return;
-  for (size_t s = 0; s < sets; s++)
-    for (size_t d = 0; d < dimensions; d += 16) {
-      f32x16 rows[KERNEL_ROWS];
-      float(*acc)[KERNEL_HEAD_DIMENSION_MAX] = state->acc + s * KERNEL_ROWS;
-      UNROLL for (int r = 0; r < KERNEL_ROWS; r++) rows[r] = load16(acc[r] + d);
-      if (combines) combine(rows);
-      else separate(rows);
-      UNROLL for (int r = 0; r < KERNEL_ROWS; r++) store16(acc[r] + d, rows[r]);
+// The sums of one set of queries, 16 dimensions from d on.
+INLINE void store_values(const kernel_weighted_sum *s, const weighted_state *state, size_t first,
+                         size_t d, const int rows) {
+  f32x16 acc[KERNEL_ROWS];
+  UNROLL for (int r = 0; r < rows; r++) acc[r] = load16(state->acc[first + (size_t)r] + d);
+  if (rows > 1) separate(acc);
+  UNROLL for (int r = 0; r < rows; r++) {
+    float *to = s->output + state->index[first + (size_t)r] * s->output_stride + d;
+    if (s->dimensions - d >= 16) {
+      store16(to, acc[r]);
+    } else {
+      float lanes[16];
+      store16(lanes, acc[r]);
+      store_lanes(to, lanes, 0, s->dimensions - d);
     }
+  }
 }
 
-// The slots [begin, end) for the queries of `sets`; sums so far are in the output.
-INLINE void weigh_rows(const kernel_weighted_sum *s, size_t begin, size_t end, size_t query,
-                       size_t sets, const int format) {
+// One query or `sets` sets of queries over all slots.
+INLINE void weigh_rows(const kernel_weighted_sum *s, size_t query, size_t sets, const int format) {
   weighted_state state;
-  const size_t rows = sets == 0 ? 1 : sets * KERNEL_ROWS;
-  for (size_t r = 0; r < rows; r++) {
+  for (size_t r = 0; r < (sets == 0 ? 1 : sets * KERNEL_ROWS); r++) {
     state.index[r] = smaller_size(query + r, s->queries - 1);
     __builtin_memset(state.acc[r], 0, (s->dimensions + 15) / 16 * 64);
-    if (begin > 0)
-      __builtin_memcpy(state.acc[r], s->output + state.index[r] * s->output_stride,
-                       s->dimensions * 4);
   }
-  if (begin > 0) rearrange(&state, s->dimensions, sets, 1);
-  for (size_t slot = begin; slot < end; slot += 32) {
+  for (size_t slot = 0; slot < s->slot_count; slot += 32) {
     const uint8_t *block = s->values + slot / 32 * s->block_bytes;
     const uint8_t *scales = block + value_quant_bytes(s->dimensions, format);
     const int32_t zero = zero_point(format);
@@ -421,25 +404,17 @@ INLINE void weigh_rows(const kernel_weighted_sum *s, size_t begin, size_t end, s
         add_values(block + e / 16 * group_quant_bytes(format), format, e, sets, &state);
     }
   }
-  rearrange(&state, s->dimensions, sets, 0);
-  for (size_t r = 0; r < rows; r++) {
-    float *to = s->output + state.index[r] * s->output_stride;
-    float sum = end == s->slot_count ? s->sums[state.index[r]] : 1.0f;
-    for (size_t d = 0; d < s->dimensions; d++) to[d] = state.acc[r][d] / sum;
+  for (size_t d = 0; d < s->dimensions; d += 16) {
+    if (sets == 0) store_values(s, &state, 0, d, 1);
+    for (size_t n = 0; n < sets; n++) store_values(s, &state, n * KERNEL_ROWS, d, KERNEL_ROWS);
   }
 }
 
 INLINE void weighted_sum(const kernel_weighted_sum *s, const int format) {
-  size_t begin = 0;
-  do {
-    size_t end = smaller_size(begin + RUN, s->slot_count);
-    for (size_t query = 0; query < s->queries; query += WEIGHED_ROWS) {
-      size_t left = smaller_size(s->queries - query, WEIGHED_ROWS);
-      size_t sets = left == 1 ? 0 : (left + KERNEL_ROWS - 1) / KERNEL_ROWS;
-      weigh_rows(s, begin, end, query, sets, format);
-    }
-    begin = end;
-  } while (begin < s->slot_count);
+  for (size_t query = 0; query < s->queries; query += WEIGHED_ROWS) {
+    size_t left = smaller_size(s->queries - query, WEIGHED_ROWS);
+    weigh_rows(s, query, left == 1 ? 0 : (left + KERNEL_ROWS - 1) / KERNEL_ROWS, format);
+  }
 }
 
 static void weighted_sum_int8(const kernel_weighted_sum *s) { weighted_sum(s, INT8); }

@@ -151,6 +151,25 @@ static void products(const kernel_table *k) {
   }
 }
 
+// The first query's row of integers, and all queries' outputs (in b) joined to one.
+static void join(const kernel_table *k, const float *p, size_t slots, float *tops, float *totals,
+                 size_t queries, size_t dimension) {
+  static uint32_t row[2048];
+  kernel_probabilities q = {p, tops, 4096, slots, tops[0], totals[0], row};
+  if (totals[0] > 0.0f) {
+    k->probabilities(&q);
+    fold_in(row, slots * 4);
+  }
+  for (size_t query = 1; query < queries; query++) {
+    kernel_merge m = {b + query * dimension, tops[query], totals[query], b, tops, totals, dimension};
+    k->merge(&m);
+    fold_in(b, dimension * 4);
+    fold_in(totals, 4);
+  }
+  k->divide(b, 3.7f, b, dimension);
+  fold_in(b, dimension * 4);
+}
+
 static void attention(const kernel_table *k) {
   static const size_t dimensions[] = {6, 8, 48, 64, 80, 96, 128, 256};
   for (int round = 0; round < 64; round++) {
@@ -183,15 +202,16 @@ static void attention(const kernel_table *k) {
     fold_in(d, queries * stride * 4);
     uint32_t at[16];
     for (size_t q = 0; q < queries; q++) at[q] = (uint32_t)below(slots);
-    uint32_t window = (uint32_t)(1 + below(slots));
-    kernel_softmax p = {d, stride, slots, positions, at, queries, below(5), window, c};
+    float tops[16];
+    kernel_softmax p = {d, stride, slots, positions, at, queries, c, tops};
     k->softmax(&p);
     fold_in(d, queries * stride * 4);
     fold_in(c, queries * 4);
-    for (size_t q = 0; q < queries; q++) c[q] += 1.0f;
-    kernel_weighted_sum w = {values, block, dimension, slots, d, stride, c, queries, b, dimension};
+    fold_in(tops, queries * 4);
+    kernel_weighted_sum w = {values, block, dimension, slots, d, stride, queries, b, dimension};
     (int4 ? k->weighted_sum_int4 : k->weighted_sum_int8)(&w);
     fold_in(b, queries * dimension * 4);
+    join(k, d, slots, tops, c, queries, dimension);
   }
 }
 
