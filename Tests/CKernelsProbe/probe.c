@@ -226,12 +226,13 @@ static void forget(void) {
   __builtin_memset(bytes, 0, sizeof bytes);
 }
 
-static const char *const names[] = {"portable", "avx2", "avx512vnni", "neon", "dotprod", "i8mm"};
+static const char *const names[] = {"portable", "avx2",    "avxvnni", "avx512vnni",
+                                    "neon",     "dotprod", "i8mm"};
 
 // One line "name hash" per set; returns the length of the text.
 static size_t report(uint32_t sets, char *text) {
   size_t length = 0;
-  for (int set = 0; set < 6; set++) {
+  for (int set = 0; set < 7; set++) {
     const kernel_table *table = kernel_table_of((kernel_instruction_set)set);
     if (!(sets >> set & 1) || !table) continue;
     forget();
