@@ -1,5 +1,5 @@
-// Matrix products over tiles, for weights and attention, built on what each instruction set defines
-// before it includes this file:
+// Matrix products over tiles, built on what each instruction set defines before it includes this
+// file (Attention.h uses the same):
 //
 //   dots_int8(w, quads, x, rows, dot)
 //     dot[row][lane] = sum over k < 4 * quads of w[k / 4][lane][k % 4] * quants[row][k]
@@ -66,21 +66,38 @@ INLINE void row_indices(size_t first, size_t count, const int rows, size_t *inde
   for (int r = 0; r < rows; r++) index[r] = smaller_size(first + (size_t)r, count - 1);
 }
 
-// One token: the weights pass through registers once.
+// How far ahead of its use memory is asked for: far enough to hide its latency.
+enum { AHEAD = 2048 };
+
+INLINE void ask_ahead(const uint8_t *p, const size_t bytes) {
+  for (size_t i = 0; i < bytes; i += 64) __builtin_prefetch(p + AHEAD + i);
+}
+
+// One group for one token.
+INLINE void token_group(const kernel_matmul *m, const uint8_t *tile, size_t g, const int format,
+                        f32x16 *acc) {
+  const size_t index = 0;
+  const weight_group at = weight_group_at(tile, m->groups, g, format);
+  i32x16 dot;
+  row_group x;
+  gather(&m->tokens, &index, g, format, 1, NULL, &x);
+  dots(at.quants, format, 32, &x, 1, &dot);
+  f32x16 minimum = format == INT4_ASYMMETRIC ? load_halves(at.minimums) : (f32x16)0.0f;
+  accumulate(&dot, load_halves(at.scales), minimum, &x, format, 1, acc);
+}
+
+// One token: the weights pass through registers once, in the order of their addresses.
 INLINE void matmul_token(const kernel_matmul *m, const uint8_t *tile, float *output,
                          const int format) {
-  const size_t group_bytes = group_quant_bytes(format), index = 0;
-  const uint8_t *scales = tile + m->groups * group_bytes;
+  const size_t pair_bytes = 2 * (group_quant_bytes(format) + group_parameter_bytes(format));
   f32x16 acc = 0.0f;
-  for (size_t g = 0; g < m->groups; g++) {
-    i32x16 dot;
-    row_group x;
-    gather(&m->tokens, &index, g, format, 1, NULL, &x);
-    dots(tile + g * group_bytes, format, 32, &x, 1, &dot);
-    f32x16 minimum = 0.0f;
-    if (format == INT4_ASYMMETRIC) minimum = load_halves(scales + (m->groups + g) * 32);
-    accumulate(&dot, load_halves(scales + g * 32), minimum, &x, format, 1, &acc);
+  size_t g = 0;
+  for (; g + 2 <= m->groups; g += 2) {
+    ask_ahead(tile + g / 2 * pair_bytes, pair_bytes);
+    token_group(m, tile, g, format, &acc);
+    token_group(m, tile, g + 1, format, &acc);
   }
+  if (g < m->groups) token_group(m, tile, g, format, &acc);
   store16(output, acc);
 }
 
@@ -95,13 +112,12 @@ typedef struct {
 
 INLINE void block_group(const kernel_matmul *m, const uint8_t *tile, size_t group, size_t sets,
                         float (*sums)[KERNEL_ROWS][16], const row_group *rows, const int format) {
-  const uint8_t *quants = tile + group * group_quant_bytes(format);
-  const uint8_t *scales = tile + m->groups * group_quant_bytes(format) + group * 32;
-  f32x16 scale = load_halves(scales), minimum = 0.0f;
-  if (format == INT4_ASYMMETRIC) minimum = load_halves(scales + m->groups * 32);
+  const weight_group at = weight_group_at(tile, m->groups, group, format);
+  const f32x16 scale = load_halves(at.scales);
+  const f32x16 minimum = format == INT4_ASYMMETRIC ? load_halves(at.minimums) : (f32x16)0.0f;
 #if KERNEL_PREPARES
   prepared_group prepared;
-  prepare(quants, format, &prepared);
+  prepare(at.quants, format, &prepared);
 #endif
   for (size_t s = 0; s < sets; s++) {
     i32x16 dot[KERNEL_ROWS];
@@ -109,7 +125,7 @@ INLINE void block_group(const kernel_matmul *m, const uint8_t *tile, size_t grou
 #if KERNEL_PREPARES
     dots_prepared(&prepared, format, &rows[s], dot);
 #else
-    dots(quants, format, 32, &rows[s], KERNEL_ROWS, dot);
+    dots(at.quants, format, 32, &rows[s], KERNEL_ROWS, dot);
 #endif
     for (int r = 0; r < KERNEL_ROWS; r++) acc[r] = load16(sums[s][r]);
     accumulate(dot, scale, minimum, &rows[s], format, KERNEL_ROWS, acc);
@@ -155,131 +171,5 @@ INLINE void matmul(const kernel_matmul *m, const int format) {
 static void matmul_int8(const kernel_matmul *m) { matmul(m, INT8); }
 static void matmul_int4(const kernel_matmul *m) { matmul(m, INT4); }
 static void matmul_int4_asymmetric(const kernel_matmul *m) { matmul(m, INT4_ASYMMETRIC); }
-
-// Scores of one key tile; lanes [begin, end) are stored.
-INLINE void score_tile(const kernel_scores *s, const uint8_t *tile, size_t slot, size_t begin,
-                       size_t end, float scale, const size_t *index,
-                       const row_group *rows_of_groups, const int format, const int rows) {
-  const uint8_t *scales = tile + key_quant_bytes(s->dimensions, format);
-  size_t full = s->dimensions / 32, rest = s->dimensions % 32, g = 0;
-  f32x16 acc[KERNEL_ROWS];
-  i32x16 dot[KERNEL_ROWS];
-  for (int r = 0; r < rows; r++) acc[r] = 0.0f;
-  for (; g < full; g++) {
-    dots(tile + g * group_quant_bytes(format), format, 32, &rows_of_groups[g], rows, dot);
-    accumulate(dot, load_halves(scales + g * 32), 0.0f, &rows_of_groups[g], format, rows, acc);
-  }
-  if (rest > 0) {
-    dots(tile + g * group_quant_bytes(format), format, (int)rest, &rows_of_groups[g], rows, dot);
-    accumulate(dot, load_halves(scales + g * 32), 0.0f, &rows_of_groups[g], format, rows, acc);
-  }
-  for (int r = 0; r < rows; r++) {
-    float *to = s->scores + index[r] * s->score_stride + slot;
-    f32x16 score = acc[r] * scale;
-    if (end - begin == 16) {
-      store16(to, score);
-      continue;
-    }
-    float lanes[16];
-    store16(lanes, score);
-    for (size_t i = begin; i < end; i++) to[i] = lanes[i];
-  }
-}
-
-INLINE void score_rows(const kernel_scores *s, size_t slot_begin, size_t slot_end, size_t query,
-                       const int format, const int rows) {
-  row_group groups[KERNEL_HEAD_DIMENSION_MAX / 32];
-  _Alignas(64) int16_t wide[KERNEL_WIDENS ? KERNEL_HEAD_DIMENSION_MAX / 32 : 1][KERNEL_ROWS][32];
-  size_t index[KERNEL_ROWS];
-  row_indices(query, s->queries.rows, rows, index);
-  for (size_t g = 0; g * 32 < s->dimensions; g++)
-    gather(&s->queries, index, g, format, rows, wide[KERNEL_WIDENS ? g : 0], &groups[g]);
-  const float scale = 1.0f / __builtin_elementwise_sqrt((float)s->dimensions);
-  for (size_t slot = slot_begin / 16 * 16; slot < slot_end; slot += 16) {
-    size_t begin = slot < slot_begin ? slot_begin - slot : 0;
-    score_tile(s, s->keys + slot / 16 * s->tile_bytes, slot, begin,
-               smaller_size(slot_end - slot, 16), scale, index, groups, format, rows);
-  }
-}
-
-INLINE void scores(const kernel_scores *s, const int format) {
-  // Runs of slots whose keys stay in cache while all queries pass.
-  const size_t run = 512;
-  for (size_t begin = s->slot_begin; begin < s->slot_end; begin = (begin / run + 1) * run) {
-    size_t end = smaller_size((begin / run + 1) * run, s->slot_end), query = 0;
-    for (; query + 1 < s->queries.rows; query += KERNEL_ROWS)
-      score_rows(s, begin, end, query, format, KERNEL_ROWS);
-    if (query < s->queries.rows) score_rows(s, begin, end, query, format, 1);
-  }
-}
-
-static void scores_int8(const kernel_scores *s) { scores(s, INT8); }
-static void scores_int4(const kernel_scores *s) { scores(s, INT4); }
-
-// Probabilities times value scales of one block of 32 slots, quantized once per 32 dimensions.
-typedef struct {
-  _Alignas(64) row_group groups[KERNEL_HEAD_DIMENSION_MAX / 32];
-  _Alignas(64) int16_t quants[KERNEL_HEAD_DIMENSION_MAX / 32][KERNEL_ROWS][32];
-} weighted_rows;
-
-INLINE void weigh(const kernel_weighted_sum *s, const uint8_t *scales, size_t slot,
-                  const size_t *index, const int format, const int rows, weighted_rows *y) {
-  const int takes_sum = format == INT4 || KERNEL_INT8_TAKES_SUMS;
-  for (size_t g = 0; g * 32 < s->dimensions; g++) {
-    row_group *group = &y->groups[g];
-    f32x16 low = load_halves(scales + g * 64), high = load_halves(scales + g * 64 + 32);
-    f32x16 a[KERNEL_ROWS], b[KERNEL_ROWS];
-    i32x16 qa[KERNEL_ROWS], qb[KERNEL_ROWS];
-    for (int r = 0; r < rows; r++) {
-      const float *p = s->probabilities + index[r] * s->probability_stride + slot;
-      a[r] = load16(p) * low;
-      b[r] = load16(p + 16) * high;
-    }
-    if (rows % 4 == 0)
-      for (int r = 0; r < rows; r += 4) round_four(a + r, b + r, qa + r, qb + r, group->scales + r);
-    else
-      for (int r = 0; r < rows; r++) round_group(a[r], b[r], qa + r, qb + r, group->scales + r);
-    for (int r = 0; r < rows; r++) {
-      group->sums[r] = takes_sum ? __builtin_reduce_add(qa[r] + qb[r]) : 0;
-      group->quants[r] = y->quants[g][r];
-      if (takes_wide(format, rows)) store_wide(qa[r], qb[r], y->quants[g][r]);
-      else store_quants(qa[r], qb[r], (int8_t *)y->quants[g][r]);
-    }
-  }
-}
-
-INLINE void weigh_rows(const kernel_weighted_sum *s, size_t query, const int format,
-                       const int rows) {
-  size_t index[KERNEL_ROWS];
-  row_indices(query, s->queries, rows, index);
-  _Alignas(64) float acc[KERNEL_ROWS][KERNEL_HEAD_DIMENSION_MAX];
-  for (int r = 0; r < rows; r++) __builtin_memset(acc[r], 0, (s->dimensions + 15) / 16 * 64);
-  for (size_t slot = 0; slot < s->slot_count; slot += 32) {
-    const uint8_t *block = s->values + slot / 32 * s->block_bytes;
-    weighted_rows y;
-    weigh(s, block + value_quant_bytes(s->dimensions, format), slot, index, format, rows, &y);
-    for (size_t d = 0; d < s->dimensions; d += 16) {
-      i32x16 dot[KERNEL_ROWS];
-      const row_group *x = &y.groups[d / 32];
-      dots(block + d / 16 * group_quant_bytes(format), format, 32, x, rows, dot);
-      for (int r = 0; r < rows; r++)
-        store16(acc[r] + d, fused(to_float(dot[r]), (f32x16)x->scales[r], load16(acc[r] + d)));
-    }
-  }
-  for (int r = 0; r < rows; r++) {
-    float *to = s->output + index[r] * s->output_stride;
-    float sum = s->sums[index[r]];
-    for (size_t d = 0; d < s->dimensions; d++) to[d] = acc[r][d] / sum;
-  }
-}
-
-INLINE void weighted_sum(const kernel_weighted_sum *s, const int format) {
-  size_t query = 0;
-  for (; query + 1 < s->queries; query += KERNEL_ROWS) weigh_rows(s, query, format, KERNEL_ROWS);
-  if (query < s->queries) weigh_rows(s, query, format, 1);
-}
-
-static void weighted_sum_int8(const kernel_weighted_sum *s) { weighted_sum(s, INT8); }
-static void weighted_sum_int4(const kernel_weighted_sum *s) { weighted_sum(s, INT4); }
 
 #endif

@@ -1,29 +1,41 @@
-import Inference
+package import Inference
 import Kernels
-import Memory
-import ModelFormat
-import Profiles
+package import Memory
+package import ModelFormat
+package import Profiles
 import Units
 
+/// Where a launch takes a model from.
+package protocol ModelSource {
+  associatedtype System: Host
+
+  /// The validated header: what the plan follows from.
+  var header: PackHeader { get }
+
+  /// Puts weights, norms, biases and the rotary table into their places, and the tokenizer's tables
+  /// where the header has any.
+  func load(into memory: RunMemory, _ console: inout Console<System>) throws(Failure)
+}
+
 /// The way from a command line to a sealed process: plan, reserve once, load, start; then the seal.
-struct Launch<System: Host> {
+package struct Launch<System: Host> {
   /// Everything the run holds.
-  var memory: RunMemory
+  package private(set) var memory: RunMemory
 
   /// What was planned and reserved.
-  let plan: MemoryPlan
+  package let plan: MemoryPlan
 
   /// How it went: what was chosen and what the kernel granted.
   package private(set) var report: LaunchReport
 
   /// Heap allocations up to the seal; every later one breaks the promise.
-  private(set) var allocationsAtSeal = 0
+  package private(set) var allocationsAtSeal = 0
 
   /// Plans and launches; what does not fit is refused before anything is reserved.
-  init(
-    _ model: ModelFile<System>, profile: Profile, sampler: SamplerSettings, idTokens: Int? = nil,
+  package init<Source: ModelSource>(
+    _ model: Source, profile: Profile, sampler: SamplerSettings, idTokens: Int? = nil,
     in planning: PlanningMemory, _ console: inout Console<System>
-  ) throws(Failure) {
+  ) throws(Failure) where Source.System == System {
     let shape = RunShape(
       model: model.header.hyperparameters, profile: profile, kernelPageBytes: System.pageSize,
       idTokens: idTokens)
@@ -63,7 +75,7 @@ struct Launch<System: Host> {
   }
 
   /// Ends launching: from here on the process only computes, reads, writes, waits and exits.
-  mutating func seal(publishing: Bool = false) {
+  package mutating func seal(publishing: Bool = false) {
     Self.instantiateTypes()
     report.hugePageBytes = System.hugePageBytes
     report.seal = System.seal(publishing: publishing)

@@ -37,6 +37,8 @@ package struct Session: BitwiseCopyable {
 
   let scratch: Scratch
   let attentionScratch: FixedBuffer<AttentionScratch>
+  /// What several threads make of the runs of one token: [KV heads, runs, query heads of each].
+  let parts: AttentionParts
   /// What the threads do; each has a session of its own with it.
   var now = Pass()
   /// What was done last; only the caller reads it.
@@ -65,6 +67,9 @@ package struct Session: BitwiseCopyable {
     tile = arena.take(shape.profile.tileTokens)
     last = arena.take(1)
     nonFinite = arena.take(1)
+    let runs = shape.profile.threads > 1 ? RunShape.runs(slots: shape.map.slots) : 0
+    parts = AttentionParts(
+      rows: runs * shape.model.queryHeads, headDimension: shape.model.headDimension, in: &arena)
     attentionScratch = arena.take(shape.profile.threads)
     for thread in 0..<shape.profile.threads {
       let one = AttentionScratch(shape, in: &arena)
