@@ -32,8 +32,12 @@ package struct RunShape: BitwiseCopyable {
   /// The least context: the first tokens that streaming keeps and one more.
   package static let slotsMin = SlotMap.sinkTokens + 1
 
-  /// Query rows (heads × tokens) that one thread attends with at once.
-  package static let queryRowsMax = 12
+  /// Query rows (heads × tokens) that one thread attends with at once, if that is whole tokens.
+  private static let queryRowsWanted = 12
+
+  /// Slots of a run: attention takes the slots run by run, each with its own softmax, and joins
+  /// them in order. A run's keys, values and scores stay in a processor's first caches.
+  package static let runSlots = 256
 
   /// Tokens past the text's own that a prompt may have: roles, beginning of text.
   private static let extraTokens = 256
@@ -110,6 +114,12 @@ package struct RunShape: BitwiseCopyable {
   /// Query heads that share a KV head.
   package var headsPerGroup: Int { model.queryHeads / model.kvHeads }
 
-  /// Elements of a row of scores: the slots, filled up to whole blocks.
-  package var scoreStride: Int { map.slots.roundedUp(toMultipleOf: 32) }
+  /// Tokens whose query heads of one KV head are attended together.
+  package var tokensPerBlock: Int { max(Self.queryRowsWanted / headsPerGroup, 1) }
+
+  /// Query rows that one thread attends with at once.
+  package var queryRows: Int { tokensPerBlock * headsPerGroup }
+
+  /// Runs that hold `slots` slots.
+  package static func runs(slots: Int) -> Int { slots.dividedRoundingUp(by: runSlots) }
 }

@@ -76,27 +76,80 @@ struct Scratch: BitwiseCopyable {
 
 /// What one thread needs to attend.
 ///
-/// Shapes: R query rows, d head dimension, S slots filled up to whole blocks.
+/// Shapes: R query rows, d head dimension, S slots of a run.
 struct AttentionScratch: BitwiseCopyable {
   let vector: FixedBuffer<Float>  // [d], filled up to 32
   let scores: FixedBuffer<Float>  // [R, S]
-  let output: FixedBuffer<Float>  // [R, d]
-  let rowSums: FixedBuffer<Float>  // [R]
+  let parts: AttentionParts  // [R]
+  let totals: AttentionParts  // [R]
   let positions: FixedBuffer<UInt32>  // [R]
-  let quants: FixedBuffer<Int8>  // [R, d]
-  let scales: FixedBuffer<Float>  // [R, groups]
-  let sums: FixedBuffer<Int32>  // [R, groups]
+  let queries: QueryScratch  // [R, d]
+  let sinkQueries: QueryScratch  // [R, d], streaming
 
   init(_ shape: RunShape, in arena: inout Arena) {
-    let rows = RunShape.queryRowsMax
+    let rows = shape.queryRows
     let d = shape.model.headDimension
     vector = arena.take(Scratch.stride(d))
-    scores = arena.take(rows * shape.scoreStride)
-    output = arena.take(rows * Scratch.stride(d))
-    rowSums = arena.take(rows)
+    scores = arena.take(rows * RunShape.runSlots)
+    parts = AttentionParts(rows: rows, headDimension: d, in: &arena)
+    totals = AttentionParts(rows: rows, headDimension: d, in: &arena)
     positions = arena.take(rows)
-    quants = arena.take(ActivationRows.quantCount(rows: rows, columns: d))
-    scales = arena.take(ActivationRows.groupCount(rows: rows, columns: d))
-    sums = arena.take(ActivationRows.groupCount(rows: rows, columns: d))
+    queries = QueryScratch(rows: rows, columns: d, in: &arena)
+    sinkQueries = QueryScratch(
+      rows: shape.map.policy == .streaming ? rows : 0, columns: d, in: &arena)
+  }
+}
+
+/// Quantized queries of one KV head.
+struct QueryScratch: BitwiseCopyable {
+  private let quants: FixedBuffer<Int8>
+  private let scales: FixedBuffer<Float>
+  private let sums: FixedBuffer<Int32>
+
+  init(rows: Int, columns: Int, in arena: inout Arena) {
+    quants = arena.take(ActivationRows.quantCount(rows: rows, columns: columns))
+    scales = arena.take(ActivationRows.groupCount(rows: rows, columns: columns))
+    sums = arena.take(ActivationRows.groupCount(rows: rows, columns: columns))
+  }
+
+  /// The first `count` rows of `columns` columns.
+  func rows(_ count: Int, columns: Int) -> ActivationRows {
+    ActivationRows(rows: count, columns: columns, quants: quants, scales: scales, sums: sums)
+  }
+}
+
+/// What attention made of some slots, per query row: the weighted sum of the values, the largest
+/// score and the sum of the weights.
+struct AttentionParts: BitwiseCopyable {
+  let outputs: FixedBuffer<Float>  // [rows, d], filled up to 32
+  let tops: FixedBuffer<Float>  // [rows]
+  let sums: FixedBuffer<Float>  // [rows]
+
+  init(rows: Int, headDimension: Int, in arena: inout Arena) {
+    outputs = arena.take(rows * Scratch.stride(headDimension))
+    tops = arena.take(rows)
+    sums = arena.take(rows)
+  }
+
+  private init(
+    outputs: FixedBuffer<Float>, tops: FixedBuffer<Float>, sums: FixedBuffer<Float>
+  ) {
+    self.outputs = outputs
+    self.tops = tops
+    self.sums = sums
+  }
+
+  /// Rows `range`, where a row of outputs takes `stride` elements.
+  func extracting(_ range: Range<Int>, stride: Int) -> AttentionParts {
+    AttentionParts(
+      outputs: outputs.extracting(range.lowerBound * stride..<range.upperBound * stride),
+      tops: tops.extracting(range), sums: sums.extracting(range))
+  }
+
+  /// Nothing seen yet in row `row`, whose output has `dimension` elements from `start` on.
+  func clear(row: Int, from start: Int, dimension: Int) {
+    for index in start..<start + dimension { outputs[index] = 0 }
+    tops[row] = KernelSet.emptyTop
+    sums[row] = 0
   }
 }

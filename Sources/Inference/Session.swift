@@ -40,6 +40,8 @@ package struct Session: BitwiseCopyable {
 
   let scratch: Scratch
   let attentionScratch: FixedBuffer<AttentionScratch>
+  /// What several threads make of the runs of one token: [KV heads, runs, query heads of each].
+  let parts: AttentionParts
   let step: FixedBuffer<Step>
   /// The threads; one until the launch has started the others.
   package var pool: WorkerPool
@@ -62,6 +64,9 @@ package struct Session: BitwiseCopyable {
     arena.begin(.attention)
     tile = arena.take(shape.profile.tileTokens)
     step = arena.take(1)
+    let runs = shape.profile.threads > 1 ? RunShape.runs(slots: shape.map.slots) : 0
+    parts = AttentionParts(
+      rows: runs * shape.model.queryHeads, headDimension: shape.model.headDimension, in: &arena)
     attentionScratch = arena.take(shape.profile.threads)
     for thread in 0..<shape.profile.threads {
       let one = AttentionScratch(shape, in: &arena)
