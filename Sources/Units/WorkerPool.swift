@@ -108,18 +108,16 @@ package struct WorkerPool: BitwiseCopyable {
   /// Undisturbed, a thread gets the same contiguous part of the items each time, half of what is
   /// left of it at once but at least `grain` items. At most 65,535 items. Cost: that of a barrier,
   /// and a few nanoseconds per range.
-  @inline(__always)
   package func share(_ count: Int, grain: Int = 1, thread: Int, _ work: (Range<Int>) -> Void) {
-    if threadCount == 1 || count == 0 {
-      if count > 0 { work(0..<count) }
-      return
-    }
-    precondition(count > 0 && count <= Self.itemsMax && grain > 0, "a step has 1 to 65,535 items")
+    if count == 0 { return }
+    precondition(count > 0 && grain > 0, "a step has items")
+    precondition(threadCount == 1 || count <= Self.itemsMax, "a step has at most 65,535 items")
     while true {
-      let range = unsafe claim(state, thread, count, grain)
+      let range = threadCount == 1 ? UInt(count) << 32 : unsafe claim(state, thread, count, grain)
       if range == 0 { return }
       let first = Int(range & 0xFFFF_FFFF)
       work(first..<first + Int(range >> 32))
+      if threadCount == 1 { return }
     }
   }
 
