@@ -15,7 +15,8 @@ package enum HeatMap {
   package static func drawing(_ results: [CaseResult]) -> String? {
     let grid = Grid(results)
     guard !grid.lengths.isEmpty, !grid.depths.isEmpty else { return nil }
-    let panelWidth = Double(grid.lengths.count) * cellWidth + panelGap
+    // As wide as a panel's title at least.
+    let panelWidth = max(Double(grid.lengths.count) * cellWidth, 136) + panelGap
     let rowHeight = Double(grid.depths.count) * cellHeight + panelHead
     // Policies stand side by side where there are many.
     let across = grid.rows.count > 4 ? 2 : 1
@@ -41,7 +42,7 @@ package enum HeatMap {
     }
     drawing.text("length (tokens)", x: left, y: height - 14, size: Drawing.Size.heading)
     drawing.text(
-      "depth of the fact (%)", x: 26, y: top + 48 + (rowHeight - panelHead) / 2,
+      "depth of the fact (%)", x: 26, y: top + 48 + max((rowHeight - panelHead) / 2, 40),
       size: Drawing.Size.heading, anchor: .middle, isVertical: true)
     return drawing.text
   }
