@@ -35,7 +35,7 @@ package struct HeldTokens: Equatable, Sendable {
   package let heldByAll: Int
   package let heldByNone: Int
 
-  /// Takes one text and one share per token, which stand at positions 0, 1, 2 …
+  /// Takes one text and one share per token, which stand at positions from 0 on.
   package init(texts: [[UInt8]], shares: [Double], sets: Int) {
     precondition(texts.count == shares.count, "a share for every token")
     self.sets = sets
