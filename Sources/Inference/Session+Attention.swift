@@ -13,40 +13,39 @@ import Units
 extension Session {
   /// attention[t] = attend(rope(q[t]), cache) after the keys and values of the tile are stored.
   func attend(_ layer: Int, _ thread: Int) {
-    let (start, count) = (step[0].start, step[0].count)
-    if !cache.map.overwrites(at: start + count - 1) {
-      store(layer, tokens: 0..<count, thread)
-      pool.barrier()
-      attend(layer, tokens: 0..<count, thread)
+    if !cache.map.overwrites(at: now.start + now.count - 1) {
+      store(layer, tokens: 0..<now.count, thread)
+      attend(layer, tokens: 0..<now.count, thread)
       return
     }
-    for token in 0..<count {
+    for token in 0..<now.count {
       store(layer, tokens: token..<token + 1, thread)
-      pool.barrier()
       attend(layer, tokens: token..<token + 1, thread)
-      if token + 1 < count { pool.barrier() }
     }
   }
 
-  /// Quantizes keys and values into their slots; a thread owns whole (KV head, key or value) pairs,
-  /// so that no two threads touch one byte.
+  /// Quantizes keys and values into their slots; an item is a whole (KV head, key or value) pair, so
+  /// that no two threads touch one byte.
   private func store(_ layer: Int, tokens: Range<Int>, _ thread: Int) {
-    if thread == 0 {
-      let positions = cache.positions(layer: layer)
-      for token in tokens {
-        let position = step[0].start + token
-        positions[cache.map.slot(of: position)] = UInt32(position)
-      }
-    }
-    for item in share(2 * shape.model.kvHeads, thread) {
-      let head = item / 2
-      for token in tokens {
-        if item % 2 == 0 {
-          storeKey(layer, head: head, token: token, thread)
-        } else {
-          storeValue(layer, head: head, token: token, thread)
+    pool.share(2 * shape.model.kvHeads, thread: thread) { items in
+      for item in items {
+        if item == 0 { storePositions(layer, tokens: tokens) }
+        for token in tokens {
+          if item % 2 == 0 {
+            storeKey(layer, head: item / 2, token: token, thread)
+          } else {
+            storeValue(layer, head: item / 2, token: token, thread)
+          }
         }
       }
+    }
+  }
+
+  private func storePositions(_ layer: Int, tokens: Range<Int>) {
+    let positions = cache.positions(layer: layer)
+    for token in tokens {
+      let position = now.start + token
+      positions[cache.map.slot(of: position)] = UInt32(position)
     }
   }
 
@@ -61,7 +60,7 @@ extension Session {
     }
     guard kernels.isFinite(key) else { return markNonFinite() }
     kernels.appendKey(
-      key, slot: cache.map.slot(of: step[0].start + token), layout: cache.keyLayout,
+      key, slot: cache.map.slot(of: now.start + token), layout: cache.keyLayout,
       keys: cache.keys(layer: layer, head: head))
   }
 
@@ -74,7 +73,7 @@ extension Session {
     }
     guard kernels.isFinite(value) else { return markNonFinite() }
     kernels.appendValue(
-      value, slot: cache.map.slot(of: step[0].start + token), layout: cache.valueLayout,
+      value, slot: cache.map.slot(of: now.start + token), layout: cache.valueLayout,
       values: cache.values(layer: layer, head: head))
   }
 
@@ -91,13 +90,13 @@ extension Session {
     let evenly = (tokens.count * heads).dividedRoundingUp(by: pool.threadCount)
     let blockTokens = min(shape.tokensPerBlock, evenly)
     let blocks = tokens.count.dividedRoundingUp(by: blockTokens)
-    var item = thread
-    while item < blocks * heads {
-      let first = tokens.lowerBound + item / heads * blockTokens
-      attendBlock(
-        layer, head: item % heads, tokens: first..<min(first + blockTokens, tokens.upperBound),
-        thread)
-      item += pool.threadCount
+    pool.share(blocks * heads, thread: thread) { items in
+      for item in items {
+        let first = tokens.lowerBound + item % blocks * blockTokens
+        attendBlock(
+          layer, head: item / blocks,
+          tokens: first..<min(first + blockTokens, tokens.upperBound), thread)
+      }
     }
   }
 
@@ -106,9 +105,9 @@ extension Session {
     let own = attentionScratch[thread]
     let rows = tokens.count * shape.headsPerGroup
     let stride = Scratch.stride(shape.model.headDimension)
-    let live = cache.map.liveSlots(after: step[0].start + tokens.upperBound - 1)
+    let live = cache.map.liveSlots(after: now.start + tokens.upperBound - 1)
     prepareQueries(layer, head: head, tokens: tokens, thread)
-    if step[0].sawNonFinite != 0 { return }
+    if sawNonFinite { return }
     for row in 0..<rows { clearTotal(row, thread) }
     for run in 0..<RunShape.runs(slots: live) {
       attendRun(
@@ -126,31 +125,34 @@ extension Session {
   /// The queries of one token: every thread takes its share of all runs of all KV heads, then its
   /// share of the query heads, and joins their runs.
   private func attendByRuns(_ layer: Int, token: Int, _ thread: Int) {
-    let live = cache.map.liveSlots(after: step[0].start + token)
+    let live = cache.map.liveSlots(after: now.start + token)
     let runs = RunShape.runs(slots: live)
     let rows = shape.headsPerGroup
     let stride = Scratch.stride(shape.model.headDimension)
-    var prepared = -1
-    for item in share(runs * shape.model.kvHeads, thread) {
-      let head = item / runs
-      if head != prepared {
-        prepareQueries(layer, head: head, tokens: token..<token + 1, thread)
-        prepared = head
+    pool.share(runs * shape.model.kvHeads, thread: thread) { items in
+      var prepared = -1
+      for item in items {
+        let head = item / runs
+        if head != prepared {
+          prepareQueries(layer, head: head, tokens: token..<token + 1, thread)
+          prepared = head
+        }
+        if sawNonFinite { return }
+        attendRun(
+          layer, head: head, run: item % runs, live: live, rows: rows,
+          into: parts.extracting(item * rows..<(item + 1) * rows, stride: stride), thread)
       }
-      if step[0].sawNonFinite != 0 { break }
-      attendRun(
-        layer, head: head, run: item % runs, live: live, rows: rows,
-        into: self.parts.extracting(item * rows..<(item + 1) * rows, stride: stride), thread)
     }
-    pool.barrier()
-    if step[0].sawNonFinite != 0 { return }
-    for head in share(shape.model.queryHeads, thread) {
-      clearTotal(0, thread)
-      for run in 0..<runs {
-        let row = (head / rows * runs + run) * rows + head % rows
-        join(self.parts.extracting(row..<row + 1, stride: stride), row: 0, thread)
+    pool.share(shape.model.queryHeads, thread: thread) { heads in
+      if sawNonFinite { return }
+      for head in heads {
+        clearTotal(0, thread)
+        for run in 0..<runs {
+          let row = (head / rows * runs + run) * rows + head % rows
+          join(parts.extracting(row..<row + 1, stride: stride), row: 0, thread)
+        }
+        finish(row: 0, token: token, head: head, thread)
       }
-      finish(row: 0, token: token, head: head, thread)
     }
   }
 
@@ -227,7 +229,7 @@ extension Session {
     let (rows, d) = (tokens.count * shape.headsPerGroup, shape.model.headDimension)
     var row = 0
     for token in tokens {
-      let position = step[0].start + token
+      let position = now.start + token
       for query in head * shape.headsPerGroup..<(head + 1) * shape.headsPerGroup {
         prepareQuery(
           layer, query, token: token, into: own.queries.rows(rows, columns: d), row: row, thread)

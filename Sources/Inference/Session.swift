@@ -6,8 +6,8 @@ package import ModelFormat
 import Quantization
 package import Units
 
-/// What a step is to do; written by the caller before the threads start.
-struct Step: BitwiseCopyable {
+/// What the threads are to do; each has a copy.
+struct Pass: BitwiseCopyable {
   /// Stream position of the first token of the tile.
   var start = 0
 
@@ -16,9 +16,6 @@ struct Step: BitwiseCopyable {
 
   /// The row of the tile that logits are wanted of.
   var logitsRow = 0
-
-  /// Set by any thread that meets a number that is not finite.
-  var sawNonFinite: Int32 = 0
 }
 
 /// A model, its cache and everything a step needs, at fixed places in the arena.
@@ -42,11 +39,16 @@ package struct Session: BitwiseCopyable {
   let attentionScratch: FixedBuffer<AttentionScratch>
   /// What several threads make of the runs of one token: [KV heads, runs, query heads of each].
   let parts: AttentionParts
-  let step: FixedBuffer<Step>
+  /// What the threads do; each has a session of its own with it.
+  var now = Pass()
+  /// What was done last; only the caller reads it.
+  private let last: FixedBuffer<Pass>
+  /// 1 where any thread met a number that is not finite.
+  let nonFinite: FixedBuffer<Int32>
   /// The threads; one until the launch has started the others.
   package var pool: WorkerPool
-  /// The kernels in use.
-  package let kernels: KernelSet
+  /// The kernels in use; may change between runs, as all give the same bits.
+  package var kernels: KernelSet
 
   /// Lays out everything but the thread stacks; the same code measures and launches.
   package init(
@@ -63,7 +65,8 @@ package struct Session: BitwiseCopyable {
     scratch = Scratch(shape, in: &arena)
     arena.begin(.attention)
     tile = arena.take(shape.profile.tileTokens)
-    step = arena.take(1)
+    last = arena.take(1)
+    nonFinite = arena.take(1)
     let runs = shape.profile.threads > 1 ? RunShape.runs(slots: shape.map.slots) : 0
     parts = AttentionParts(
       rows: runs * shape.model.queryHeads, headDimension: shape.model.headDimension, in: &arena)
@@ -88,26 +91,30 @@ package struct Session: BitwiseCopyable {
   package func prefill(start: Int, count: Int) -> Bool {
     precondition(count > 0 && count <= tile.count, "a tile has tokens")
     precondition(cache.map.admits(start + count - 1), "the cache has room")
-    step[0] = Step(start: start, count: count)
+    last[0] = Pass(start: start, count: count)
+    nonFinite[0] = 0
     var context = self
-    unsafe pool.run(&context) { session, thread, _ in
-      // SAFETY: `run` passes the address of `context` above.
+    context.now = last[0]
+    unsafe pool.compute(context) { session, thread, _ in
+      // SAFETY: `compute` passes the address of a copy of the context above.
       unsafe session.assumingMemoryBound(to: Session.self).pointee.forward(thread: thread)
     }
-    return step[0].sawNonFinite == 0
+    return nonFinite[0] == 0
   }
 
   /// Computes the logits of row `row` of the tile that `prefill` ran last, into `logits`.
   ///
   /// Returns false where a number was not finite.
   package func project(row: Int) -> Bool {
-    precondition(row >= 0 && row < step[0].count, "a row of the tile")
-    step[0].logitsRow = row
+    precondition(row >= 0 && row < last[0].count, "a row of the tile")
+    last[0].logitsRow = row
+    nonFinite[0] = 0
     var context = self
-    unsafe pool.run(&context) { session, thread, _ in
-      // SAFETY: `run` passes the address of `context` above.
+    context.now = last[0]
+    unsafe pool.compute(context) { session, thread, _ in
+      // SAFETY: `compute` passes the address of a copy of the context above.
       unsafe session.assumingMemoryBound(to: Session.self).pointee.output(thread: thread)
     }
-    return step[0].sawNonFinite == 0 && kernels.isFinite(logits)
+    return nonFinite[0] == 0 && kernels.isFinite(logits)
   }
 }

@@ -1,19 +1,24 @@
 internal import CKernels
 
-/// A family of kernels; all give the same bits, the later ones are faster where they run.
+/// A family of kernels; all give the same bits.
 package enum InstructionSet: UInt32, BitwiseCopyable, Sendable {
   case portable = 0
   case avx2 = 1
-  case avx512vnni = 2
-  case neon = 3
-  case dotprod = 4
-  case i8mm = 5
+  case avxvnni = 2
+  case avx512vnni = 3
+  case neon = 4
+  case dotprod = 5
+  case i8mm = 6
+
+  /// How many there are; raw values count from 0.
+  package static var count: UInt32 { 7 }
 
   /// The name as `--isa` takes it.
   package var name: StaticString {
     switch self {
     case .portable: "portable"
     case .avx2: "avx2"
+    case .avxvnni: "avxvnni"
     case .avx512vnni: "avx512vnni"
     case .neon: "neon"
     case .dotprod: "dotprod"
@@ -21,9 +26,14 @@ package enum InstructionSet: UInt32, BitwiseCopyable, Sendable {
     }
   }
 
+  /// All sets, one that has everything another has before that one.
+  package static var highestFirst: InlineArray<7, InstructionSet> {
+    [.i8mm, .dotprod, .neon, .avx512vnni, .avxvnni, .avx2, .portable]
+  }
+
   /// The set of that name, or `nil`.
   package init?(name: RawSpan) {
-    for value in UInt32(0)..<6 {
+    for value in 0..<Self.count {
       guard let set = InstructionSet(rawValue: value), set.matches(name) else { continue }
       self = set
       return
@@ -88,14 +98,25 @@ package struct InstructionSets: BitwiseCopyable, Equatable, Sendable {
     #endif
   }
 
-  /// The fastest set that the processor can run and this program contains.
+  /// The highest set that the processor can run and this program contains.
   package var best: InstructionSet {
-    let order: InlineArray<6, InstructionSet> = [
-      .i8mm, .dotprod, .neon, .avx512vnni, .avx2, .portable,
-    ]
+    let order = InstructionSet.highestFirst
     for index in 0..<order.count where contains(order[index]) && order[index].isBuilt {
       return order[index]
     }
     return .portable
   }
+
+  /// The sets that may be the fastest: all that run here, portable only where it is alone.
+  package var candidates: InstructionSets {
+    var sets: UInt32 = 0
+    for value in 1..<UInt32(InstructionSet.highestFirst.count) {
+      guard let set = InstructionSet(rawValue: value) else { continue }
+      if contains(set) && set.isBuilt { sets |= 1 << value }
+    }
+    return InstructionSets(bits: sets == 0 ? 1 : sets)
+  }
+
+  /// How many sets these are.
+  package var count: Int { bits.nonzeroBitCount }
 }
