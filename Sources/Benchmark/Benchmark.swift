@@ -1,4 +1,5 @@
 internal import Foundation
+internal import Inference
 internal import Kernels
 internal import ModelFormat
 
@@ -43,12 +44,9 @@ package struct Benchmark {
       throw .usage("nothing to measure: give -p, -n or -pg more than 0")
     }
     for case .synthetic(let name, _) in request.subjects { _ = try SyntheticShape.named(name) }
-    guard let machine = Machine() else {
-      throw .usage("there is not enough memory to measure the machine's bandwidth")
-    }
     self.request = request
     self.environment = environment
-    self.machine = machine
+    machine = try Machine()
     if let wanted = request.peer {
       peer = try Peer(python: wanted.python, isInterrupted: environment.isInterrupted)
     } else {
@@ -105,7 +103,7 @@ package struct Benchmark {
 
   private func arguments(_ row: Row, _ subject: PreparedSubject) -> [String] {
     let test = row.test
-    let context = request.context ?? max(test.depth + test.tokens, BenchmarkRequest.contextMin)
+    let context = request.context ?? max(test.depth + test.tokens, RunShape.slotsMin)
     var words = [
       "\(Self.rowCommand)", "\(test.prompt)", "\(test.generated)", "\(test.depth)",
       subject.argument, "--context", "\(context)",
