@@ -1,12 +1,14 @@
+package import Eviction
 package import Kernels
 package import Memory
 package import Units
 
-/// The keys and values of every layer in fixed slots, and the stream position of each slot.
+/// The keys and values of every layer in fixed slots, and which token each slot holds.
 ///
 /// Shapes: keys and values are [layers][KV heads][slots] in the layouts of `KeyLayout` and
-/// `ValueLayout`; positions are [layers][slots]: a tile that overwrites slots goes through one layer
-/// after the other, so that layers differ while it is under way.
+/// `ValueLayout`. Where slots are taken in a fixed order (`map`), positions are [layers][slots]: a
+/// tile that overwrites slots goes through one layer after the other, so that layers differ while
+/// it is under way. Otherwise the evictor's table holds them, for each set of slots.
 package struct KVCache: BitwiseCopyable {
   /// Where the keys of one KV head lie.
   package let keyLayout: KeyLayout
@@ -14,47 +16,58 @@ package struct KVCache: BitwiseCopyable {
   /// Where the values of one KV head lie.
   package let valueLayout: ValueLayout
 
-  /// Which slot a token takes.
+  /// Which slot a token takes, where that follows from its position.
   package let map: SlotMap
 
+  /// Which slots are freed, where that does not.
+  package let evictor: Evictor
+
   private let kvHeads: Int
+  private let slots: Int
   private let keys: FixedBuffer<UInt8>
   private let values: FixedBuffer<UInt8>
   private let positions: FixedBuffer<UInt32>
 
-  /// Lays the cache out in three regions of `arena`.
+  /// Lays the cache out in four regions of `arena`.
   package init(
-    layers: Int, kvHeads: Int, keyLayout: KeyLayout, valueLayout: ValueLayout, map: SlotMap,
-    in arena: inout Arena
+    layers: Int, kvHeads: Int, headsPerGroup: Int, keyLayout: KeyLayout, valueLayout: ValueLayout,
+    settings: EvictionSettings, threads: Int, in arena: inout Arena
   ) {
     self.keyLayout = keyLayout
     self.valueLayout = valueLayout
-    self.map = map
     self.kvHeads = kvHeads
+    map = SlotMap(policy: settings.policy, slots: settings.slots)
+    slots = settings.heldSlots
     arena.begin(.keys)
-    keys = arena.take(layers * kvHeads * keyLayout.bytes(slots: map.slots))
+    keys = arena.take(layers * kvHeads * keyLayout.bytes(slots: slots))
     arena.begin(.values)
-    values = arena.take(layers * kvHeads * valueLayout.bytes(slots: map.slots))
+    values = arena.take(layers * kvHeads * valueLayout.bytes(slots: slots))
     arena.begin(.positions)
-    positions = arena.take(layers * map.slots)
+    positions = arena.take(settings.policy.isArithmetic ? layers * slots : 0)
+    evictor = Evictor(
+      settings, layers: layers, kvHeads: kvHeads, headsPerGroup: headsPerGroup, threads: threads,
+      in: &arena)
     arena.end()
   }
 
-  /// Stream position of each slot of one layer.
-  package func positions(layer: Int) -> FixedBuffer<UInt32> {
-    positions.extracting(layer * map.slots..<(layer + 1) * map.slots)
+  /// Stream position of each slot of a KV head.
+  package func positions(layer: Int, head: Int) -> FixedBuffer<UInt32> {
+    if evictor.settings.policy.isArithmetic {
+      return positions.extracting(layer * slots..<(layer + 1) * slots)
+    }
+    return evictor.table.positions(evictor.table.set(layer: layer, head: head))
   }
 
   /// The keys of one KV head of one layer.
   package func keys(layer: Int, head: Int) -> FixedBuffer<UInt8> {
-    let bytes = keyLayout.bytes(slots: map.slots)
+    let bytes = keyLayout.bytes(slots: slots)
     let start = (layer * kvHeads + head) * bytes
     return keys.extracting(start..<start + bytes)
   }
 
   /// The values of one KV head of one layer.
   package func values(layer: Int, head: Int) -> FixedBuffer<UInt8> {
-    let bytes = valueLayout.bytes(slots: map.slots)
+    let bytes = valueLayout.bytes(slots: slots)
     let start = (layer * kvHeads + head) * bytes
     return values.extracting(start..<start + bytes)
   }

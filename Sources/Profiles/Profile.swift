@@ -23,8 +23,33 @@ package struct Profile: BitwiseCopyable, Equatable, Sendable {
   /// `values`: format of the values in the cache.
   package var valueFormat = CacheFormatChoice.int8
 
-  /// `policy`: what happens when the context is full.
+  /// `policy`: which tokens stay when the context is full.
   package var policy = PolicyChoice.full
+
+  /// `policy-chunk`: the most tokens read between two evictions; 0 is min(64, context / 4).
+  package var policyChunk = 0
+
+  /// `prompt-max`: tokens of the longest prompt, for policies that hold it whole before they choose;
+  /// 0 is the context that the model was trained with.
+  package var promptMaxTokens = 0
+
+  /// `h2o-recent`: per cent of the kept slots that are the newest.
+  package var h2oRecentPercent = 50
+
+  /// `scissorhands-recent`: the newest slots that stay.
+  package var scissorhandsRecent = 10
+
+  /// `scissorhands-drop`: slots that go at once; 0 is an eighth of the context.
+  package var scissorhandsDrop = 0
+
+  /// `scissorhands-history`: queries that count; 0 is twice the drop, at most 400.
+  package var scissorhandsHistory = 0
+
+  /// `scissorhands-threshold`: what a probability is compared with to be low.
+  package var scissorhandsThreshold = ThresholdChoice.slots
+
+  /// `snapkv-window`: queries at the end of the prompt that choose; 0 is min(32, context / 4).
+  package var snapKVWindow = 0
 
   /// `tile`: tokens that prefill handles at once.
   package var tileTokens = 64

@@ -5,8 +5,10 @@ package enum ProfileKey: Int, NamedChoice {
   case name = 0
   case description, budget, pageSize, context, keys, values, policy, tile, threads, cores, isa
   case spinMicroseconds, stack, promptBytes, wordBytes, tokens, hugePages, lockMemory
+  case policyChunk, promptMax, h2oRecent, scissorhandsRecent, scissorhandsDrop
+  case scissorhandsHistory, scissorhandsThreshold, snapKVWindow
 
-  package static var count: Int { 19 }
+  package static var count: Int { 27 }
 
   package var name: StaticString {
     switch self {
@@ -29,6 +31,14 @@ package enum ProfileKey: Int, NamedChoice {
     case .tokens: "tokens"
     case .hugePages: "huge-pages"
     case .lockMemory: "lock-memory"
+    case .policyChunk: "policy-chunk"
+    case .promptMax: "prompt-max"
+    case .h2oRecent: "h2o-recent"
+    case .scissorhandsRecent: "scissorhands-recent"
+    case .scissorhandsDrop: "scissorhands-drop"
+    case .scissorhandsHistory: "scissorhands-history"
+    case .scissorhandsThreshold: "scissorhands-threshold"
+    case .snapKVWindow: "snapkv-window"
     }
   }
 
@@ -46,6 +56,7 @@ package enum ProfileKey: Int, NamedChoice {
     case integerOrAutomatic(min: Int, max: Int)
     case cacheFormat
     case policy
+    case threshold
     case instructionSet
     case processors
     case boolean
@@ -71,13 +82,20 @@ package enum ProfileKey: Int, NamedChoice {
     case .wordBytes: .size(min: 64, max: 1 << 30)
     case .tokens: .integer(min: 1, max: 1 << 24)
     case .hugePages, .lockMemory: .boolean
+    case .policyChunk: .integerOrAutomatic(min: 1, max: 512)
+    case .promptMax, .scissorhandsDrop: .integerOrAutomatic(min: 1, max: 1 << 24)
+    case .h2oRecent: .integer(min: 0, max: 99)
+    case .scissorhandsRecent: .integer(min: 0, max: 1 << 24)
+    case .scissorhandsHistory: .integerOrAutomatic(min: 1, max: 65_535)
+    case .scissorhandsThreshold: .threshold
+    case .snapKVWindow: .integerOrAutomatic(min: 1, max: 512)
     }
   }
 }
 
 /// Which keys were written, and on which line of the profile; 0 where on none.
 struct ProfileKeyLines {
-  private var lines = InlineArray<19, Int>(repeating: 0)
+  private var lines = InlineArray<27, Int>(repeating: 0)
   private var override: ProfileKey?
 
   /// No key was written.

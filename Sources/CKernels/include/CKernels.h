@@ -122,6 +122,25 @@ typedef struct {
   void (*weighted_sum_int4)(const kernel_weighted_sum *arguments);
 } kernel_table;
 
+// row[slot] += floor(p * 2^24 / sum), of which what is missing to 2^24 goes to the largest p, of
+// equal ones to that with the lowest position: one row adds exactly 2^24. sum > 0, all p >= 0.
+typedef struct {
+  const float *numerators;          // [slot_count]
+  const uint32_t *positions;        // [slot_count], different where p > 0
+  size_t slot_count;
+  float sum;
+  uint32_t *row;                    // [slot_count]
+} kernel_probabilities;
+
+void kernel_add_probabilities(const kernel_probabilities *arguments);
+
+// sums[slot] += row[slot].
+void kernel_add_sums(const uint32_t *row, size_t count, uint64_t *sums);
+
+// votes[slot] += 1 where row[slot] < limit and positions[slot] <= position.
+void kernel_count_low(const uint32_t *row, const uint32_t *positions, size_t count,
+                      uint32_t position, uint32_t limit, uint16_t *votes);
+
 typedef enum {
   KERNEL_PORTABLE = 0,
   KERNEL_AVX2 = 1,

@@ -1,0 +1,72 @@
+/// Which tokens stay in a cache of fixed size.
+///
+/// Each policy is defined in integers; all of them are the same as `full` while everything fits.
+package enum EvictionPolicy: BitwiseCopyable, Equatable, Sendable {
+  /// Nothing is dropped: the run ends when the context is full.
+  case full
+
+  /// Of a prompt that is too long, the first and the last tokens are read.
+  case truncate
+
+  /// The first 4 tokens and a window of the newest stay; a new token overwrites the oldest of the
+  /// window, in place.
+  ///
+  /// Source: Xiao et al., Efficient Streaming Language Models with Attention Sinks, section 3.2.
+  /// There the positions inside the cache are counted anew at every step. Here no key is rotated
+  /// again: rope is relative, so the window keeps its keys, and each query is rotated twice: at its
+  /// stream position for the window, and at its index in the cache for the first tokens.
+  case streaming
+
+  /// The slots that got the most probability so far stay, and the newest ones; each KV head for
+  /// itself.
+  ///
+  /// Source: Zhang et al., H2O: Heavy-Hitter Oracle, algorithm 1.
+  case h2o
+
+  /// The slots to which the newest query gives the most probability stay, all KV heads of a layer
+  /// together.
+  ///
+  /// Source: Oren et al., Transformers are Multi-State RNNs, section 3.2.
+  case tova
+
+  /// The slots to which the last queries of the prompt give the most probability stay, with their
+  /// neighbours; each KV head for itself. The whole prompt is held until then.
+  ///
+  /// Source: Li et al., SnapKV, section 4.
+  case snapKV
+
+  /// Slots that recent queries found unimportant most often go, many at once; each KV head for
+  /// itself.
+  ///
+  /// Source: Liu et al., Scissorhands, algorithms 1 and 2.
+  case scissorhands
+}
+
+extension EvictionPolicy {
+  /// Whether every KV head keeps tokens of its own.
+  package var isPerHead: Bool {
+    switch self {
+    case .full, .truncate, .streaming, .tova: false
+    case .h2o, .snapKV, .scissorhands: true
+    }
+  }
+
+  /// Whether slots are chosen once, for a prompt, and generated tokens come and go in the rest.
+  package var isFrozen: Bool {
+    switch self {
+    case .truncate, .snapKV: true
+    case .full, .streaming, .h2o, .tova, .scissorhands: false
+    }
+  }
+
+  /// Whether attention probabilities decide.
+  package var observes: Bool {
+    switch self {
+    case .h2o, .tova, .snapKV, .scissorhands: true
+    case .full, .truncate, .streaming: false
+    }
+  }
+
+  /// Whether slots are taken in a fixed order that needs no table.
+  package var isArithmetic: Bool { self == .full || self == .streaming }
+}

@@ -1,0 +1,49 @@
+internal import CKernels
+package import Units
+
+/// What eviction policies see of attention: probabilities in units of 2⁻²⁴, in integers.
+///
+/// The bits are the same on every instruction set and for every order of rows.
+package enum ProbabilityRows {
+  /// What one row of probabilities sums to: exactly 2²⁴.
+  package static var one: Int { 1 << 24 }
+
+  /// Adds one query's probabilities to `row`: numerator · 2²⁴ / `sum`, rounded down; what is missing
+  /// to 2²⁴ goes to the largest, of equal ones to the oldest.
+  ///
+  /// `numerators` are not negative and `sum`, about their sum, is positive; `positions` is the
+  /// stream position of each slot. Up to 255 rows fit an element.
+  package static func add(
+    numerators: FixedBuffer<Float>, sum: Float, positions: FixedBuffer<UInt32>,
+    to row: FixedBuffer<UInt32>
+  ) {
+    precondition(sum > 0, "a row has a sum")
+    precondition(positions.count >= numerators.count, "a position for each slot")
+    precondition(row.count >= numerators.count, "an element for each slot")
+    // SAFETY: the lines above keep every index inside.
+    var arguments = unsafe kernel_probabilities(
+      numerators: numerators.unsafeBaseAddress, positions: positions.unsafeBaseAddress,
+      slot_count: numerators.count, sum: sum, row: row.unsafeBaseAddress)
+    unsafe kernel_add_probabilities(&arguments)
+  }
+
+  /// sums[slot] += row[slot] for the slots of `sums`.
+  package static func add(_ row: FixedBuffer<UInt32>, to sums: FixedBuffer<UInt64>) {
+    precondition(row.count >= sums.count, "an element for each sum")
+    // SAFETY: both have `sums.count` elements.
+    unsafe kernel_add_sums(row.unsafeBaseAddress, sums.count, sums.unsafeBaseAddress)
+  }
+
+  /// votes[slot] += 1 where row[slot] < `limit` and the slot is not younger than `position`.
+  package static func countLow(
+    _ row: FixedBuffer<UInt32>, below limit: UInt32, positions: FixedBuffer<UInt32>,
+    upTo position: UInt32, into votes: FixedBuffer<UInt16>
+  ) {
+    precondition(row.count >= votes.count, "an element for each slot")
+    precondition(positions.count >= votes.count, "a position for each slot")
+    // SAFETY: all three have `votes.count` elements.
+    unsafe kernel_count_low(
+      row.unsafeBaseAddress, positions.unsafeBaseAddress, votes.count, position, limit,
+      votes.unsafeBaseAddress)
+  }
+}
