@@ -141,12 +141,11 @@ INLINE float float_of_half(const uint8_t *p) {
 
 INLINE void dequantize_row(const uint8_t *tile, size_t groups, size_t row, float *y,
                            const int format) {
-  const size_t group_bytes = group_quant_bytes(format);
-  const uint8_t *scales = tile + groups * group_bytes;
   for (size_t g = 0; g < groups; g++) {
-    const uint8_t *quants = tile + g * group_bytes + row * 4;
-    float scale = float_of_half(scales + g * 32 + row * 2), minimum = 0.0f;
-    if (format == INT4_ASYMMETRIC) minimum = float_of_half(scales + (groups + g) * 32 + row * 2);
+    const weight_group at = weight_group_at(tile, groups, g, format);
+    const uint8_t *quants = at.quants + row * 4;
+    float scale = float_of_half(at.scales + row * 2), minimum = 0.0f;
+    if (format == INT4_ASYMMETRIC) minimum = float_of_half(at.minimums + row * 2);
     for (size_t k = 0; k < 32; k++) {
       if (format == INT8) {
         y[g * 32 + k] = (float)(int8_t)quants[k / 4 * 64 + k % 4] * scale;

@@ -11,6 +11,27 @@ INLINE size_t smaller_size(size_t a, size_t b) { return a < b ? a : b; }
 // Quants of 16 rows x 32 k.
 INLINE size_t group_quant_bytes(const int format) { return format == INT8 ? 512 : 256; }
 
+// Half-precision parameters of 16 rows: the scales, then perhaps the minimums.
+INLINE size_t group_parameter_bytes(const int format) { return format == INT4_ASYMMETRIC ? 64 : 32; }
+
+// Where one group of a weight tile lies. Groups come in pairs: the quants of both, their scales,
+// their minimums; a last one without a partner stands alone. So a tile is read front to back.
+typedef struct {
+  const uint8_t *quants;
+  const uint8_t *scales;
+  const uint8_t *minimums;
+} weight_group;
+
+INLINE weight_group weight_group_at(const uint8_t *tile, size_t groups, size_t group,
+                                    const int format) {
+  const size_t quants = group_quant_bytes(format), second = group % 2;
+  const size_t members = group + 1 - second < groups ? 2 : 1;
+  const uint8_t *pair = tile + (group - second) * (quants + group_parameter_bytes(format));
+  const uint8_t *scales = pair + members * quants;
+  return (weight_group){pair + second * quants, scales + second * 32,
+                        scales + members * 32 + second * 32};
+}
+
 // Quants of a key tile: dimensions filled up to a multiple of 4 (int8) or 8 (int4).
 INLINE size_t key_quant_bytes(size_t dimensions, const int format) {
   return (format == INT8 ? (dimensions + 3) / 4 : (dimensions + 7) / 8) * 64;

@@ -66,21 +66,38 @@ INLINE void row_indices(size_t first, size_t count, const int rows, size_t *inde
   for (int r = 0; r < rows; r++) index[r] = smaller_size(first + (size_t)r, count - 1);
 }
 
-// One token: the weights pass through registers once.
+// How far ahead of its use memory is asked for: far enough to hide its latency.
+enum { AHEAD = 2048 };
+
+INLINE void ask_ahead(const uint8_t *p, const size_t bytes) {
+  for (size_t i = 0; i < bytes; i += 64) __builtin_prefetch(p + AHEAD + i);
+}
+
+// One group for one token.
+INLINE void token_group(const kernel_matmul *m, const uint8_t *tile, size_t g, const int format,
+                        f32x16 *acc) {
+  const size_t index = 0;
+  const weight_group at = weight_group_at(tile, m->groups, g, format);
+  i32x16 dot;
+  row_group x;
+  gather(&m->tokens, &index, g, format, 1, NULL, &x);
+  dots(at.quants, format, 32, &x, 1, &dot);
+  f32x16 minimum = format == INT4_ASYMMETRIC ? load_halves(at.minimums) : (f32x16)0.0f;
+  accumulate(&dot, load_halves(at.scales), minimum, &x, format, 1, acc);
+}
+
+// One token: the weights pass through registers once, in the order of their addresses.
 INLINE void matmul_token(const kernel_matmul *m, const uint8_t *tile, float *output,
                          const int format) {
-  const size_t group_bytes = group_quant_bytes(format), index = 0;
-  const uint8_t *scales = tile + m->groups * group_bytes;
+  const size_t pair_bytes = 2 * (group_quant_bytes(format) + group_parameter_bytes(format));
   f32x16 acc = 0.0f;
-  for (size_t g = 0; g < m->groups; g++) {
-    i32x16 dot;
-    row_group x;
-    gather(&m->tokens, &index, g, format, 1, NULL, &x);
-    dots(tile + g * group_bytes, format, 32, &x, 1, &dot);
-    f32x16 minimum = 0.0f;
-    if (format == INT4_ASYMMETRIC) minimum = load_halves(scales + (m->groups + g) * 32);
-    accumulate(&dot, load_halves(scales + g * 32), minimum, &x, format, 1, &acc);
+  size_t g = 0;
+  for (; g + 2 <= m->groups; g += 2) {
+    ask_ahead(tile + g / 2 * pair_bytes, pair_bytes);
+    token_group(m, tile, g, format, &acc);
+    token_group(m, tile, g + 1, format, &acc);
   }
+  if (g < m->groups) token_group(m, tile, g, format, &acc);
   store16(output, acc);
 }
 
@@ -95,13 +112,12 @@ typedef struct {
 
 INLINE void block_group(const kernel_matmul *m, const uint8_t *tile, size_t group, size_t sets,
                         float (*sums)[KERNEL_ROWS][16], const row_group *rows, const int format) {
-  const uint8_t *quants = tile + group * group_quant_bytes(format);
-  const uint8_t *scales = tile + m->groups * group_quant_bytes(format) + group * 32;
-  f32x16 scale = load_halves(scales), minimum = 0.0f;
-  if (format == INT4_ASYMMETRIC) minimum = load_halves(scales + m->groups * 32);
+  const weight_group at = weight_group_at(tile, m->groups, group, format);
+  const f32x16 scale = load_halves(at.scales);
+  const f32x16 minimum = format == INT4_ASYMMETRIC ? load_halves(at.minimums) : (f32x16)0.0f;
 #if KERNEL_PREPARES
   prepared_group prepared;
-  prepare(quants, format, &prepared);
+  prepare(at.quants, format, &prepared);
 #endif
   for (size_t s = 0; s < sets; s++) {
     i32x16 dot[KERNEL_ROWS];
@@ -109,7 +125,7 @@ INLINE void block_group(const kernel_matmul *m, const uint8_t *tile, size_t grou
 #if KERNEL_PREPARES
     dots_prepared(&prepared, format, &rows[s], dot);
 #else
-    dots(quants, format, 32, &rows[s], KERNEL_ROWS, dot);
+    dots(at.quants, format, 32, &rows[s], KERNEL_ROWS, dot);
 #endif
     for (int r = 0; r < KERNEL_ROWS; r++) acc[r] = load16(sums[s][r]);
     accumulate(dot, scale, minimum, &rows[s], format, KERNEL_ROWS, acc);

@@ -59,8 +59,8 @@ package enum ModelFormatError: Error, Equatable, BitwiseCopyable, Sendable {
   case notAPack
   /// The file was written by a newer program.
   case newerVersion(found: UInt32, supported: UInt32)
-  /// No program ever wrote this version.
-  case unknownVersion(UInt32)
+  /// The file was written by an older program.
+  case olderVersion(found: UInt32, supported: UInt32)
   /// The file is longer or shorter than its header says.
   case fileBytes(stated: UInt64, found: UInt64)
   case headerChecksum(stated: UInt64, computed: UInt64)
@@ -103,9 +103,12 @@ package enum ModelFormatError: Error, Equatable, BitwiseCopyable, Sendable {
       text.append(Int(truncatingIfNeeded: found))
       text.append(" is newer than this program, which reads up to ")
       text.append(Int(truncatingIfNeeded: supported))
-    case .unknownVersion(let found):
-      text.append("unknown format version ")
+    case .olderVersion(let found, let supported):
+      text.append("format version ")
       text.append(Int(truncatingIfNeeded: found))
+      text.append(" is older than version ")
+      text.append(Int(truncatingIfNeeded: supported))
+      text.append(", the one this program reads: pack the GGUF file again")
     case .fileBytes(let stated, let found):
       Self.append(&text, "file size", found, stated)
     case .headerChecksum: text.append("the header is damaged (checksum differs)")

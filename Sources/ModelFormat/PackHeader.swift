@@ -65,7 +65,9 @@ package struct PackHeader: BitwiseCopyable {
     guard version <= PackLayout.version else {
       throw .newerVersion(found: version, supported: PackLayout.version)
     }
-    guard version == PackLayout.version else { throw .unknownVersion(version) }
+    guard version == PackLayout.version else {
+      throw .olderVersion(found: version, supported: PackLayout.version)
+    }
     let stated = Int(truncatingIfNeeded: prefix.loadLittleEndian(at: 12, as: UInt32.self))
     let minimum = PackLayout.offset(ofMatrix: 0)
     guard stated >= minimum && stated <= PackLayout.headerBytesMax else {

@@ -29,6 +29,9 @@ package enum WeightFormat: UInt32, BitwiseCopyable, Sendable {
   /// Bytes of the quants of one group in a tile.
   package var groupQuantBytes: Int { quantBits * 64 }
 
+  /// Bytes of one group in a tile, parameters included.
+  package var groupBytes: Int { groupQuantBytes + parametersPerGroup * Self.tileRows * 2 }
+
   /// Groups along k, the last one filled up with zero weights.
   package static func groups(columns: Int) -> Int { columns.dividedRoundingUp(by: groupLength) }
 
@@ -37,8 +40,7 @@ package enum WeightFormat: UInt32, BitwiseCopyable, Sendable {
 
   /// Bytes of one tile of 16 rows, a multiple of 64.
   package func tileBytes(columns: Int) -> Int {
-    let perGroup = groupQuantBytes + parametersPerGroup * Self.tileRows * 2
-    return (Self.groups(columns: columns) * perGroup).roundedUp(toMultipleOf: 64)
+    (Self.groups(columns: columns) * groupBytes).roundedUp(toMultipleOf: 64)
   }
 
   /// Bytes of a matrix; traps on overflow.
@@ -51,8 +53,7 @@ package enum WeightFormat: UInt32, BitwiseCopyable, Sendable {
     guard let paddedRows = rows.checkedSum(15), let paddedColumns = columns.checkedSum(31) else {
       return nil
     }
-    let perGroup = UInt64(groupQuantBytes + parametersPerGroup * Self.tileRows * 2)
-    return (paddedColumns / 32).checkedProduct(perGroup)
+    return (paddedColumns / 32).checkedProduct(UInt64(groupBytes))
       .flatMap { $0.checkedAligned(to: 64) }
       .flatMap { $0.checkedProduct(paddedRows / 16) }
   }

@@ -3,10 +3,12 @@ package import Units
 /// Where the quants and parameters of a matrix lie: tiles of 16 rows, groups of 32 columns.
 ///
 /// 1. Columns are filled up to a multiple of 32, rows to a multiple of 16, with zero weights.
-/// 2. A tile holds all its quants first, group by group. int8: 8 × 64 bytes a group, each 64 bytes
-///    [16 rows][4 k]. int4: 4 × 64 bytes a group, each 64 bytes [16 rows][4 bytes] for 8 k, where
-///    byte j of a row holds k = j in its low and k = 4 + j in its high nibble.
-/// 3. Then the scales, half precision, [groups][16 rows]; then, asymmetric, the minimums alike.
+/// 2. The quants of a group. int8: 8 × 64 bytes, each 64 bytes [16 rows][4 k]. int4: 4 × 64 bytes,
+///    each 64 bytes [16 rows][4 bytes] for 8 k, where byte j of a row holds k = j in its low and
+///    k = 4 + j in its high nibble.
+/// 3. Groups lie in pairs: the quants of both, the scales of both in half precision
+///    [2 groups][16 rows], then, asymmetric, the minimums alike. A last group without a partner
+///    stands alone. So a product reads a tile from front to back, one stream for the prefetcher.
 /// 4. A tile is filled up with zero bytes to a multiple of 64. Tiles follow each other.
 package struct WeightLayout: BitwiseCopyable {
   package let format: WeightFormat
@@ -39,21 +41,29 @@ package struct WeightLayout: BitwiseCopyable {
   /// Columns with padding: the length of a quantized activation row.
   package var paddedColumns: Int { groups * WeightFormat.groupLength }
 
+  /// Offset in a tile of the pair that holds a group, and how many groups the pair has.
+  private func pair(of group: Int) -> (offset: Int, members: Int) {
+    let first = group - group % 2
+    return (first * format.groupBytes, min(groups - first, 2))
+  }
+
   /// Offset in a tile of the byte that holds column `k` of a group, and whether in its high nibble.
   package func quantOffset(row: Int, group: Int, k: Int) -> (offset: Int, isHigh: Bool) {
-    let start = group * format.groupQuantBytes + row * 4 + k % 4
+    let start = pair(of: group).offset + group % 2 * format.groupQuantBytes + row * 4 + k % 4
     guard format != .int8 else { return (start + k / 4 * 64, false) }
     return (start + k / 8 * 64, k % 8 >= 4)
   }
 
   /// Offset in a tile of the scale of a group.
   package func scaleOffset(row: Int, group: Int) -> Int {
-    groups * format.groupQuantBytes + (group * WeightFormat.tileRows + row) * 2
+    let (offset, members) = pair(of: group)
+    return offset + members * format.groupQuantBytes
+      + (group % 2 * WeightFormat.tileRows + row) * 2
   }
 
   /// Offset in a tile of the minimum of a group; only where the format has one.
   package func minimumOffset(row: Int, group: Int) -> Int {
-    scaleOffset(row: row, group: group) + groups * WeightFormat.tileRows * 2
+    scaleOffset(row: row, group: group) + pair(of: group).members * WeightFormat.tileRows * 2
   }
 
   /// Writes one group of one row (0 … 15 within the tile); the tile must start out as zeros.

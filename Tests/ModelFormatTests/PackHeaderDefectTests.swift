@@ -25,7 +25,7 @@ import Units
     Defect(name: "magic", offset: 0, value: 0, error: .notAPack),
     Defect(
       name: "newer", offset: 8, value: 2, error: .newerVersion(found: 2, supported: 1)),
-    Defect(name: "version 0", offset: 8, value: 0, error: .unknownVersion(0)),
+    Defect(name: "version 0", offset: 8, value: 0, error: .olderVersion(found: 0, supported: 2)),
     Defect(
       name: "header too small", offset: 12, value: 415,
       error: .outOfRange(.headerBytes, found: 415, minimum: 416, maximum: 1 << 20)),
@@ -200,7 +200,7 @@ import Units
   @Test func messagesNameTheNumbers() {
     #expect(
       message(.newerVersion(found: 7, supported: 1))
-        == "format version 7 is newer than this program, which reads up to 1")
+        == "format version 7 is newer than this program, which reads up to 2")
     #expect(
       message(.matrix(.down, layer: 3, .bytes, found: .max, expected: 64))
         == "down of layer 3: bytes is 18446744073709551615, expected 64")

@@ -38,6 +38,14 @@ import Units
     #expect(int4.quantOffset(row: 1, group: 1, k: 9) == (256 + 64 + 5, false))
     #expect(int4.scaleOffset(row: 0, group: 0) == 512)
     #expect(int4.minimumOffset(row: 1, group: 0) == 512 + 64 + 2)
+    // Five groups: two pairs and one alone.
+    let odd = WeightLayout(format: .int4Asymmetric, rows: 16, columns: 160)
+    #expect(odd.quantOffset(row: 0, group: 2, k: 0) == (2 * 320, false))
+    #expect(odd.scaleOffset(row: 0, group: 3) == 2 * 320 + 512 + 32)
+    #expect(odd.minimumOffset(row: 0, group: 3) == 2 * 320 + 512 + 64 + 32)
+    #expect(odd.quantOffset(row: 0, group: 4, k: 0) == (4 * 320, false))
+    #expect(odd.scaleOffset(row: 0, group: 4) == 4 * 320 + 256)
+    #expect(odd.minimumOffset(row: 0, group: 4) == 4 * 320 + 256 + 32)
   }
 
   @Test func everyByteOfATileIsUsedOnce() {
