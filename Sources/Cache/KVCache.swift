@@ -71,4 +71,10 @@ package struct KVCache: BitwiseCopyable {
     let start = (layer * kvHeads + head) * bytes
     return values.extracting(start..<start + bytes)
   }
+
+  /// Copies key and value of one slot over those of another, bit for bit.
+  package func move(layer: Int, head: Int, from source: Int, to target: Int) {
+    keyLayout.move(from: source, to: target, in: keys(layer: layer, head: head))
+    valueLayout.move(from: source, to: target, in: values(layer: layer, head: head))
+  }
 }

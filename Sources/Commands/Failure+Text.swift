@@ -1,3 +1,4 @@
+import Eviction
 import Tokenization
 import Profiles
 import ModelFormat
@@ -95,6 +96,12 @@ extension Failure {
       text.append(" tokens does not fit the context of ")
       text.append(grouped: slots)
       text.append("; raise --context, shorten the input, or use --policy streaming")
+    case .policy(let defect, let settings): Self.write(defect, settings, to: &text)
+    case .choosesOnce(let policy):
+      text.append("the policy ")
+      text.append(policy)
+      text.append(" has chosen its tokens for the first question, and the next one does not fit;")
+      text.append(" start anew, raise --context, or use --policy scissorhands")
     case .badIDs(let file, let bytes):
       text.append(file.bytes)
       text.append(": ")
@@ -116,6 +123,40 @@ extension Failure {
       text.append("; the weights are damaged or the model is not supported")
     case .interrupted: text.append("interrupted")
     default: break
+    }
+  }
+
+  private static func write(
+    _ defect: EvictionSettings.Defect, _ settings: EvictionSettings, to text: inout TextBuffer
+  ) {
+    switch defect {
+    case .tooFewSlots:
+      text.append("a policy that evicts needs at least ")
+      text.append(EvictionSettings.slotsMin)
+      text.append(" slots, not ")
+      text.append(settings.slots)
+      text.append("; raise --context")
+    case .chunkTooLarge:
+      text.append("policy-chunk is ")
+      text.append(settings.chunk)
+      text.append(", more than half of the context of ")
+      text.append(settings.slots)
+      text.append("; lower it or raise --context")
+    case .historyTooLong:
+      text.append("scissorhands-history is ")
+      text.append(settings.history)
+      text.append("; it may be at most twice scissorhands-drop, ")
+      text.append(2 * settings.drop)
+    case .nothingToDrop:
+      text.append("scissorhands-drop and scissorhands-recent are ")
+      text.append(settings.drop + settings.recent)
+      text.append(" together, more than the context of ")
+      text.append(settings.slots)
+    case .windowTooLarge:
+      text.append("snapkv-window leaves no slot: with the reserve of ")
+      text.append(settings.reserve)
+      text.append(" it may be at most ")
+      text.append(settings.slots - settings.reserve - 1)
     }
   }
 

@@ -1,3 +1,4 @@
+import Eviction
 import Inference
 import Kernels
 import Memory
@@ -93,6 +94,7 @@ struct Launch<System: Host> {
     if slots < RunShape.slotsMin {
       throw .contextTooSmall(needed: RunShape.slotsMin, slots: slots)
     }
+    if let defect = shape.eviction.defect { throw .policy(defect, shape.eviction) }
   }
 
   private static func reserve(_ plan: MemoryPlan, _ shape: RunShape) throws(Failure) -> Arena {

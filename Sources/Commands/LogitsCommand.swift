@@ -1,4 +1,4 @@
-import Cache
+import Eviction
 import Inference
 import ModelFormat
 import Profiles
@@ -78,9 +78,9 @@ package enum LogitsCommand<System: Host> {
         throw .idOutOfRange(id, position: position, vocabulary: vocabulary)
       }
     }
-    let map = memory.session.cache.map
-    guard map.admits(ids.count - 1) else {
-      throw .promptTooLong(tokens: ids.count, slots: map.slots)
+    guard memory.session.beginPrompt(ids.count), memory.session.admits(ids.count - 1) else {
+      throw .promptTooLong(
+        tokens: ids.count, slots: memory.session.shape.eviction.heldSlots)
     }
   }
 
@@ -91,9 +91,12 @@ package enum LogitsCommand<System: Host> {
     var digest = SHA256()
     var progress = Progress<System>("logits", total: ids.count)
     var start = 0
+    var room = 0
     while start < ids.count {
       if System.isInterrupted { throw .interrupted }
-      let count = min(session.tile.count, ids.count - start)
+      if room == 0 { room = session.makeRoom(for: ids.count - start) }
+      let count = min(session.tile.count, room)
+      room -= count
       for index in 0..<count { session.tile[index] = ids[start + index] }
       guard session.prefill(start: start, count: count) else {
         throw .nonFinite(position: start + count)

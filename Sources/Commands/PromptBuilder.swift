@@ -1,4 +1,4 @@
-import Cache
+import Eviction
 import Profiles
 package import Inference
 package import Tokenization
@@ -34,7 +34,7 @@ package struct PromptBuilder<System: Host> {
     self.memory = memory.text
     encoder = Tokenization.Encoder(tokenizer: tokenizer, scratch: memory.text.wordScratch)
     sink = TokenSink(memory.text.ids)
-    slots = memory.session.cache.map.slots
+    slots = memory.session.shape.eviction.heldSlots
     wordBytes = memory.session.shape.profile.wordBytes
     promptBytes = memory.session.shape.promptBytes
     textEnd = memory.text.prompt.count

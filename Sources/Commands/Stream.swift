@@ -1,5 +1,6 @@
-import Cache
+import Eviction
 import Inference
+import Profiles
 import Tokenization
 import Units
 
@@ -24,15 +25,23 @@ struct Stream<System: Host> {
     _ tokens: FixedBuffer<Int32>, _ console: inout Console<System>
   ) throws(Failure) {
     let session = memory.session
-    guard session.cache.map.admits(position + tokens.count - 1) else {
-      throw .promptTooLong(tokens: position + tokens.count, slots: session.cache.map.slots)
-    }
     let start = System.nanoseconds()
+    let tokens = shortened(tokens)
+    guard session.beginPrompt(tokens.count) else {
+      throw .choosesOnce(policy: session.shape.profile.policy.name)
+    }
+    guard session.admits(position + tokens.count - 1) else {
+      throw .promptTooLong(
+        tokens: position + tokens.count, slots: session.shape.eviction.heldSlots)
+    }
     var progress = Progress<System>("reading", total: tokens.count)
     var done = 0
+    var room = 0
     while done < tokens.count {
       if System.isInterrupted { throw .interrupted }
-      let count = min(session.tile.count, tokens.count - done)
+      if room == 0 { room = session.makeRoom(for: tokens.count - done) }
+      let count = min(session.tile.count, room)
+      room -= count
       for index in 0..<count {
         session.tile[index] = tokens[done + index]
         memory.sampler.observe(Int(tokens[done + index]))
@@ -47,9 +56,20 @@ struct Stream<System: Host> {
         throw .nonFinite(position: position)
       }
     }
+    session.endPrompt()
     progress.finish(&console)
     figures.promptTokens += tokens.count
     figures.promptNanoseconds += System.nanoseconds() - start
+  }
+
+  /// Without the middle where the policy is to truncate and the tokens leave no room for a reply.
+  private func shortened(_ tokens: FixedBuffer<Int32>) -> FixedBuffer<Int32> {
+    let settings = memory.session.shape.eviction
+    let kept = settings.slots - settings.reserve
+    guard settings.policy == .truncate, position == 0, tokens.count > kept else { return tokens }
+    let tail = tokens.count - kept / 2
+    for index in 0..<kept / 2 { tokens[kept - kept / 2 + index] = tokens[tail + index] }
+    return tokens.extracting(0..<kept)
   }
 
   /// Samples, prints and feeds back tokens until the reply ends.
@@ -80,10 +100,11 @@ struct Stream<System: Host> {
         figures.ending = .stopText
         break
       }
-      guard session.cache.map.admits(position) else {
+      guard session.admits(position) else {
         figures.ending = .contextFull
         break
       }
+      _ = session.makeRoom(for: 1)
       session.tile[0] = Int32(token)
       guard session.prefill(start: position, count: 1) && session.project(row: 0) else {
         throw .nonFinite(position: position)

@@ -8,9 +8,6 @@ package struct EvictionScratch: BitwiseCopyable {
   /// Scores of one set.
   package let scores: FixedBuffer<UInt64>  // [S]
 
-  /// Scores of one set before neighbours are counted in.
-  package let raw: FixedBuffer<UInt64>  // [S] for snapkv
-
   /// Finds the lowest scores.
   package let selection: Selection
 
@@ -21,7 +18,6 @@ package struct EvictionScratch: BitwiseCopyable {
   package init(_ settings: EvictionSettings, in arena: inout Arena) {
     let slots = settings.policy.isArithmetic ? 0 : settings.heldSlots
     scores = arena.take(slots)
-    raw = arena.take(settings.policy == .snapKV ? slots : 0)
     let histogram: FixedBuffer<UInt32> = arena.take(Selection.histogramCount)
     selection = Selection(histogram: histogram)
     sorter = SlotSorter(

@@ -15,8 +15,8 @@ package struct Observation: BitwiseCopyable {
   /// Low votes for both counters of `LowVotes`: scissorhands.
   let votes: FixedBuffer<UInt16>  // [2][G][S]
 
-  /// Whether this thread saw anything of a KV head.
-  let touched: FixedBuffer<UInt8>  // [G]
+  /// The stamp of the last tile and layer that this thread saw anything of.
+  let touched: FixedBuffer<UInt64>  // [G]
 
   /// Lays the share of one thread out in the current region of `arena`.
   package init(_ settings: EvictionSettings, kvHeads: Int, in arena: inout Arena) {
@@ -51,7 +51,11 @@ extension Evictor {
   }
 
   /// Takes in what one query saw: `share.row`, the sum over the query heads of KV head `head`.
-  package func observe(layer: Int, head: Int, position: Int, _ share: Observation) {
+  ///
+  /// `stamp` is another one for each tile and layer.
+  package func observe(
+    layer: Int, head: Int, position: Int, stamp: UInt64, _ share: Observation
+  ) {
     let (slots, used) = (table.slots, progress.used)
     let row = share.row.extracting(0..<used)
     let index = layer * kvHeads + head
@@ -76,16 +80,14 @@ extension Evictor {
           into: share.votes.extracting(start..<start + used))
       }
     }
-    share.touched[head] = 1
+    share.touched[head] = stamp
   }
 
   /// Adds what all threads saw of a range of a KV head's slots to its scores, and forgets it.
-  ///
-  /// The caller then calls `forget` once for each layer.
-  package func fold(layer: Int, head: Int, slots range: Range<Int>) {
+  package func fold(layer: Int, head: Int, stamp: UInt64, slots range: Range<Int>) {
     let slots = table.slots
     let index = layer * kvHeads + head
-    for thread in 0..<shares.count where shares[thread].touched[head] != 0 {
+    for thread in 0..<shares.count where shares[thread].touched[head] == stamp {
       let share = shares[thread]
       switch settings.policy {
       case .full, .truncate, .streaming, .tova: return

@@ -141,8 +141,12 @@ package struct Evictor: BitwiseCopyable {
 
   /// Takes up a chunk of `tokens` tokens, after `drop` slots of each set have been freed and slots
   /// been set aside for it.
-  package func advance(tokens: Int, dropped drop: Int) {
+  package func advance(tokens: Int, dropped drop: Int, turnsOver: Bool = false) {
     var next = progress
+    if turnsOver {
+      next.turn = next.live - drop
+      next.turnovers += 1
+    }
     next.chunkStart = next.position
     next.chunkCount = tokens
     next.position += tokens
@@ -150,6 +154,32 @@ package struct Evictor: BitwiseCopyable {
     next.live += tokens - drop
     next.used = max(next.used, next.live)
     next.peak = max(next.peak, next.live)
+    progress = next
+  }
+
+  /// Frees what the end of the prompt looked at least, with its neighbours (snapkv).
+  package func choose(in set: Int, scratch: EvictionScratch) {
+    let (prefix, positions, sums) = (progress.windowStart, table.positions(set), sums(set))
+    // Nothing was dropped before: slots are in stream order.
+    let scores = scratch.scores.extracting(0..<prefix)
+    Pooling.averages(of: sums.extracting(0..<prefix), edges: .zeros, into: scores)
+    let cut = scratch.selection.cut(
+      dropping: prefix - keptPrefix, scores: scores, positions: positions.extracting(0..<prefix))
+    for slot in 0..<prefix where cut.drops(score: scores[slot], position: positions[slot]) {
+      table.free(slot, in: set)
+    }
+    sums.fill(0)
+  }
+
+  /// Tokens before the window that stay.
+  private var keptPrefix: Int { settings.slots - settings.reserve - settings.window }
+
+  /// Takes note that every set has chosen, and that what is kept lies in the first slots.
+  package func endChoice() {
+    var next = progress
+    next.live = keptPrefix + settings.window
+    next.used = next.live
+    next.windowStart = Int.max
     progress = next
   }
 

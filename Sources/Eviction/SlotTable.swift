@@ -80,6 +80,15 @@ package struct SlotTable: BitwiseCopyable {
     turns(set)[slot] = UInt32(turn)
   }
 
+  /// Takes a token along to a lower, free slot.
+  package func move(from source: Int, to target: Int, in set: Int) {
+    let (positions, turns) = (positions(set), turns(set))
+    positions[target] = positions[source]
+    turns[target] = turns[source]
+    positions[source] = Self.free
+    cursors[set] = UInt32(target + 1)
+  }
+
   /// Frees a slot.
   package func free(_ slot: Int, in set: Int) {
     positions(set)[slot] = Self.free

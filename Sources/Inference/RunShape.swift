@@ -1,4 +1,5 @@
-package import Cache
+import Cache
+package import Eviction
 package import Kernels
 import Memory
 package import ModelFormat
@@ -14,8 +15,8 @@ package struct RunShape: BitwiseCopyable {
   /// The profile with what the command line changed.
   package let profile: Profile
 
-  /// Slots and what happens when they are taken.
-  package let map: SlotMap
+  /// Slots and which tokens stay in them.
+  package let eviction: EvictionSettings
 
   /// Bytes of a page of the plan: the profile's or the kernel's, whichever is larger.
   package let pageBytes: Int
@@ -32,9 +33,6 @@ package struct RunShape: BitwiseCopyable {
   /// The least context: the first tokens that streaming keeps and one more.
   package static let slotsMin = SlotMap.sinkTokens + 1
 
-  /// Query rows (heads × tokens) that one thread attends with at once.
-  package static let queryRowsMax = 12
-
   /// Tokens past the text's own that a prompt may have: roles, beginning of text.
   private static let extraTokens = 256
 
@@ -49,15 +47,16 @@ package struct RunShape: BitwiseCopyable {
     wantedTileTokens = profile.tileTokens
     profile.tileTokens = min(profile.tileTokens, max(slots, 1))
     self.profile = profile
-    map = SlotMap(
-      policy: profile.policy == .streaming ? .streaming : .full, slots: max(slots, Self.slotsMin))
+    eviction = profile.evictionSettings(
+      slots: max(slots, Self.slotsMin), trainedContext: trained)
     pageBytes = max(profile.pageBytes, kernelPageBytes)
     if let idTokens {
       promptTokens = idTokens
       promptBytes = 0
     } else {
       let most = profile.promptBytes + Self.extraTokens
-      promptTokens = profile.policy == .streaming ? most : min(most, map.slots + 1)
+      let isHeld = eviction.policy == .full || eviction.policy == .snapKV
+      promptTokens = isHeld ? min(most, eviction.heldSlots + 1) : most
       promptBytes = profile.promptBytes
     }
   }
@@ -107,9 +106,45 @@ package struct RunShape: BitwiseCopyable {
   /// see that no more comes; none where there is no text.
   package var promptBufferBytes: Int { promptBytes == 0 ? 0 : promptBytes + 3 }
 
+  /// Query rows (heads × tokens) that one thread attends with at once; where the policy sees
+  /// probabilities, all heads of a token that share a KV head are among them.
+  var queryRowsMax: Int {
+    eviction.policy.observes ? max(12 / headsPerGroup, 1) * headsPerGroup : 12
+  }
+
   /// Query heads that share a KV head.
   package var headsPerGroup: Int { model.queryHeads / model.kvHeads }
 
   /// Elements of a row of scores: the slots, filled up to whole blocks.
-  package var scoreStride: Int { map.slots.roundedUp(toMultipleOf: 32) }
+  package var scoreStride: Int { eviction.heldSlots.roundedUp(toMultipleOf: 32) }
+}
+
+extension Profile {
+  /// The policy of the profile over `slots` slots, with what follows from their number.
+  fileprivate func evictionSettings(slots: Int, trainedContext: Int) -> EvictionSettings {
+    var choices = EvictionSettings.Choices()
+    choices.chunk = policyChunk
+    choices.promptMax = promptMaxTokens
+    choices.recentPercent = h2oRecentPercent
+    choices.recent = scissorhandsRecent
+    choices.drop = scissorhandsDrop
+    choices.history = scissorhandsHistory
+    choices.countsStream = scissorhandsThreshold == .stream
+    choices.window = snapKVWindow
+    if policy == .scissorhandsPaper { choices.dropShare = 2 }
+    return EvictionSettings(
+      policy: evictionPolicy, slots: slots, trainedContext: trainedContext, choices: choices)
+  }
+
+  private var evictionPolicy: EvictionPolicy {
+    switch policy {
+    case .full: .full
+    case .streaming: .streaming
+    case .truncate: .truncate
+    case .h2o: .h2o
+    case .tova: .tova
+    case .snapKV: .snapKV
+    case .scissorhands, .scissorhandsPaper: .scissorhands
+    }
+  }
 }

@@ -1,3 +1,4 @@
+import Eviction
 import Cache
 import ModelFormat
 import Profiles
@@ -44,7 +45,7 @@ struct Scratch: BitwiseCopyable {
     up = arena.take(tokens * Self.stride(model.feedForwardDimension))
     cosines = arena.take(tokens * pairs)
     sines = arena.take(tokens * pairs)
-    let sinkPairs = shape.map.policy == .streaming ? tokens * pairs : 0
+    let sinkPairs = shape.eviction.policy == .streaming ? tokens * pairs : 0
     sinkCosines = arena.take(sinkPairs)
     sinkSines = arena.take(sinkPairs)
     quants = arena.take(ActivationRows.quantCount(rows: tokens, columns: widest))
@@ -83,18 +84,23 @@ struct AttentionScratch: BitwiseCopyable {
   let output: FixedBuffer<Float>  // [R, d]
   let rowSums: FixedBuffer<Float>  // [R]
   let positions: FixedBuffer<UInt32>  // [R]
+  let cosines: FixedBuffer<Float>  // [rotated / 2] to rotate keys again
+  let sines: FixedBuffer<Float>  // [rotated / 2]
   let quants: FixedBuffer<Int8>  // [R, d]
   let scales: FixedBuffer<Float>  // [R, groups]
   let sums: FixedBuffer<Int32>  // [R, groups]
 
   init(_ shape: RunShape, in arena: inout Arena) {
-    let rows = RunShape.queryRowsMax
+    let rows = shape.queryRowsMax
+    let pairs = shape.eviction.policy.isArithmetic ? 0 : shape.model.rotatedDimensions / 2
     let d = shape.model.headDimension
     vector = arena.take(Scratch.stride(d))
     scores = arena.take(rows * shape.scoreStride)
     output = arena.take(rows * Scratch.stride(d))
     rowSums = arena.take(rows)
     positions = arena.take(rows)
+    cosines = arena.take(pairs)
+    sines = arena.take(pairs)
     quants = arena.take(ActivationRows.quantCount(rows: rows, columns: d))
     scales = arena.take(ActivationRows.groupCount(rows: rows, columns: d))
     sums = arena.take(ActivationRows.groupCount(rows: rows, columns: d))

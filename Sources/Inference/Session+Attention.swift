@@ -1,3 +1,4 @@
+import Eviction
 import Cache
 import Kernels
 import ModelFormat
@@ -13,8 +14,8 @@ import Units
 extension Session {
   /// attention[t] = attend(rope(q[t]), cache) after the keys and values of the tile are stored.
   func attend(_ layer: Int, _ thread: Int) {
-    let (start, count) = (step[0].start, step[0].count)
-    if !cache.map.overwrites(at: start + count - 1) {
+    let count = step[0].count
+    if !overwrites(token: count - 1) {
       store(layer, tokens: 0..<count, thread)
       pool.barrier()
       attend(layer, tokens: 0..<count, thread)
@@ -31,13 +32,7 @@ extension Session {
   /// Quantizes keys and values into their slots; a thread owns whole (KV head, key or value) pairs,
   /// so that no two threads touch one byte.
   private func store(_ layer: Int, tokens: Range<Int>, _ thread: Int) {
-    if thread == 0 {
-      let positions = cache.positions(layer: layer)
-      for token in tokens {
-        let position = step[0].start + token
-        positions[cache.map.slot(of: position)] = UInt32(position)
-      }
-    }
+    if thread == 0 { storePositions(layer, tokens: tokens) }
     for item in share(2 * shape.model.kvHeads, thread) {
       let head = item / 2
       for token in tokens {
@@ -61,7 +56,7 @@ extension Session {
     }
     guard kernels.isFinite(key) else { return markNonFinite() }
     kernels.appendKey(
-      key, slot: cache.map.slot(of: step[0].start + token), layout: cache.keyLayout,
+      key, slot: slot(layer, head: head, token: token), layout: cache.keyLayout,
       keys: cache.keys(layer: layer, head: head))
   }
 
@@ -74,7 +69,7 @@ extension Session {
     }
     guard kernels.isFinite(value) else { return markNonFinite() }
     kernels.appendValue(
-      value, slot: cache.map.slot(of: step[0].start + token), layout: cache.valueLayout,
+      value, slot: slot(layer, head: head, token: token), layout: cache.valueLayout,
       values: cache.values(layer: layer, head: head))
   }
 
@@ -85,7 +80,10 @@ extension Session {
   private func attend(_ layer: Int, tokens: Range<Int>, _ thread: Int) {
     let rowsPerHead = tokens.count * shape.headsPerGroup
     let evenly = (rowsPerHead * shape.model.kvHeads).dividedRoundingUp(by: pool.threadCount)
-    let blockRows = min(min(RunShape.queryRowsMax, rowsPerHead), evenly)
+    // A policy sees whole tokens.
+    let least = shape.eviction.policy.observes ? shape.headsPerGroup : 1
+    let blockRows = min(
+      min(shape.queryRowsMax, rowsPerHead), evenly.roundedUp(toMultipleOf: least))
     let blocks = rowsPerHead.dividedRoundingUp(by: blockRows)
     var item = thread
     while item < blocks * shape.model.kvHeads {
@@ -104,7 +102,7 @@ extension Session {
     let d = shape.model.headDimension
     let own = attentionScratch[thread]
     let lastToken = firstToken + (rows.upperBound - 1) / shape.headsPerGroup
-    let live = cache.map.liveSlots(after: step[0].start + lastToken)
+    let live = liveSlots(token: lastToken)
     let queries = ActivationRows(
       rows: rows.count, columns: d, quants: own.quants, scales: own.scales, sums: own.sums)
     let keys = cache.keys(layer: layer, head: head)
@@ -115,7 +113,7 @@ extension Session {
     kernels.scores(
       queries: queries, keys: keys, layout: cache.keyLayout, slots: 0..<live, into: own.scores,
       scoreStride: stride)
-    if cache.map.overwrites(at: step[0].start + lastToken) {
+    if overwrites(token: lastToken) {
       prepareQueries(
         layer, head: head, rows: rows, firstToken: firstToken, forSinks: true, into: queries,
         thread)
@@ -128,9 +126,10 @@ extension Session {
       own.scores, scoreStride: stride,
       queryPositions: own.positions.extracting(0..<rows.count),
       mask: AttentionMask(
-        slotPositions: cache.positions(layer: layer), slotCount: live, sinkSlots: 0,
+        slotPositions: cache.positions(layer: layer, head: head), slotCount: live, sinkSlots: 0,
         window: UInt32.max),
       sums: rowSums)
+    observe(layer, head: head, rows: rows, firstToken: firstToken, live: live, thread)
     kernels.weightedSum(
       probabilities: own.scores, probabilityStride: stride, sums: rowSums,
       values: cache.values(layer: layer, head: head), layout: cache.valueLayout, slotCount: live,

@@ -1,3 +1,4 @@
+import Eviction
 import Cache
 import Kernels
 import ModelFormat
@@ -22,6 +23,7 @@ extension Session {
       pool.barrier()
       attend(layer, thread)
       pool.barrier()
+      fold(layer, thread)
       quantize(scratch.attention, columns: shape.model.queryDimension, thread)
       pool.barrier()
       multiply(.attentionOutput, layer, thread, into: scratch.normed, addingTo: scratch.hidden)
@@ -72,7 +74,7 @@ extension Session {
       let position = step[0].start + token
       let entry = token * pairs..<(token + 1) * pairs
       Rotary.fillTable(
-        position: UInt32(position), fractions: model.rotary,
+        position: UInt32(turn(of: position)), fractions: model.rotary,
         cosines: scratch.cosines.extracting(entry), sines: scratch.sines.extracting(entry))
       if cache.map.policy == .streaming {
         Rotary.fillTable(

@@ -1,3 +1,4 @@
+import Eviction
 import Profiles
 package import Cache
 package import Kernels
@@ -19,6 +20,25 @@ struct Step: BitwiseCopyable {
 
   /// Set by any thread that meets a number that is not finite.
   var sawNonFinite: Int32 = 0
+
+  /// What threads do between two chunks of an evicting policy.
+  var work = Work.makeRoom
+
+  /// Slots of each set that go.
+  var dropped = 0
+
+  /// Tokens that slots are set aside for.
+  var admitted = 0
+
+  /// Whether positions are counted anew.
+  var turnsOver = false
+
+  enum Work: BitwiseCopyable {
+    /// Free slots, count positions anew where asked, set slots aside.
+    case makeRoom
+    /// Choose among the slots of a prompt and move what is kept together.
+    case choose
+  }
 }
 
 /// A model, its cache and everything a step needs, at fixed places in the arena.
@@ -56,8 +76,10 @@ package struct Session: BitwiseCopyable {
     self.kernels = kernels
     model = Model(header: header, in: &arena)
     cache = KVCache(
-      layers: shape.model.layers, kvHeads: shape.model.kvHeads, keyLayout: shape.keyLayout,
-      valueLayout: shape.valueLayout, map: shape.map, in: &arena)
+      layers: shape.model.layers, kvHeads: shape.model.kvHeads,
+      headsPerGroup: shape.headsPerGroup, keyLayout: shape.keyLayout,
+      valueLayout: shape.valueLayout, settings: shape.eviction, threads: shape.profile.threads,
+      in: &arena)
     scratch = Scratch(shape, in: &arena)
     arena.begin(.attention)
     tile = arena.take(shape.profile.tileTokens)
@@ -82,7 +104,13 @@ package struct Session: BitwiseCopyable {
   /// positions, and token ids must be in the vocabulary.
   package func prefill(start: Int, count: Int) -> Bool {
     precondition(count > 0 && count <= tile.count, "a tile has tokens")
-    precondition(cache.map.admits(start + count - 1), "the cache has room")
+    if shape.eviction.policy.isArithmetic {
+      precondition(cache.map.admits(start + count - 1), "the cache has room")
+    } else {
+      let chunk = evictor.progress
+      precondition(start >= chunk.chunkStart, "room was made from here")
+      precondition(start + count <= chunk.position, "room was made for all tokens")
+    }
     step[0] = Step(start: start, count: count)
     var context = self
     unsafe pool.run(&context) { session, thread, _ in

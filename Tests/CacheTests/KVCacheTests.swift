@@ -1,4 +1,5 @@
 import Cache
+import Eviction
 import Kernels
 import Memory
 import Testing

@@ -58,6 +58,7 @@ struct Stage {
 
   private func observe(_ position: Int) {
     for layer in 0..<layers {
+      let stamp = UInt64(position * layers + layer + 1)
       for head in 0..<kvHeads {
         let share = evictor.shares[(position + head) % threads]
         let positions = evictor.table.positions(evictor.table.set(layer: layer, head: head))
@@ -67,13 +68,15 @@ struct Stage {
             token == SlotTable.free
             ? 0 : Self.attention(layer, head, query: position, token: Int(token))
         }
-        evictor.observe(layer: layer, head: head, position: position, share)
+        evictor.observe(
+          layer: layer, head: head, position: position, stamp: stamp, share)
       }
       // Two threads fold half of the slots each.
       for head in 0..<kvHeads {
-        evictor.fold(layer: layer, head: head, slots: 0..<settings.heldSlots / 2)
+        let half = settings.heldSlots / 2
+        evictor.fold(layer: layer, head: head, stamp: stamp, slots: 0..<half)
         evictor.fold(
-          layer: layer, head: head, slots: settings.heldSlots / 2..<settings.heldSlots)
+          layer: layer, head: head, stamp: stamp, slots: half..<settings.heldSlots)
       }
     }
   }

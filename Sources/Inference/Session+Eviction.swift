@@ -1,0 +1,242 @@
+import Cache
+package import Eviction
+import Kernels
+import ModelFormat
+import Quantization
+import Units
+
+/// Keeps the cache within its slots: what happens between two chunks of the stream.
+extension Session {
+  /// The policy's view of the cache.
+  package var evictor: Evictor { cache.evictor }
+
+  private var settings: EvictionSettings { shape.eviction }
+
+  /// Whether a token may come at stream position `position`.
+  ///
+  /// Keys of int4 are never rotated again, so that a policy with original positions ends where the
+  /// model's trained context does.
+  package func admits(_ position: Int) -> Bool {
+    if settings.policy.isArithmetic { return cache.map.admits(position) }
+    if settings.policy.isFrozen && !evictor.progress.isGenerating {
+      return position < settings.heldSlots
+    }
+    if cache.keyLayout.format == .int4 {
+      return position < max(shape.model.trainedContext, settings.slots)
+    }
+    // Stream positions are 32 bits wide.
+    return position < Int(UInt32.max)
+  }
+
+  /// Announces a prompt of `count` tokens from where the stream stands.
+  ///
+  /// Returns false where the policy chooses once for each document and these tokens leave no room:
+  /// the conversation has to start anew.
+  package func beginPrompt(_ count: Int) -> Bool {
+    guard settings.policy.isFrozen else { return true }
+    var progress = evictor.progress
+    if progress.isGenerating {
+      guard progress.live + count + settings.reserve <= settings.slots else { return false }
+      progress.isGenerating = false
+    } else if settings.policy == .snapKV {
+      let prefix = count - settings.window
+      let isTooLong = prefix > settings.slots - settings.reserve - settings.window
+      progress.windowStart = isTooLong ? prefix : Int.max
+    }
+    evictor.progress = progress
+    return true
+  }
+
+  /// Says that the prompt has been read: what follows is generated.
+  package func endPrompt() {
+    guard settings.policy.isFrozen else { return }
+    if evictor.progress.windowStart < evictor.progress.position {
+      run(.choose)
+      evictor.endChoice()
+    }
+    var progress = evictor.progress
+    progress.isGenerating = true
+    progress.promptEnd = progress.position
+    evictor.progress = progress
+  }
+
+  /// Makes room for the next of `count` tokens; returns how many may be read before the next call.
+  package func makeRoom(for count: Int) -> Int {
+    if settings.policy.isArithmetic { return count }
+    let (tokens, drop) = evictor.room(for: count)
+    let progress = evictor.progress
+    // Once something was dropped, positions are counted anew where the trained context ends.
+    let isAtEnd = progress.turn + tokens > shape.model.trainedContext
+    let turnsOver =
+      isAtEnd && progress.turn > progress.live - drop && cache.keyLayout.format == .int8
+    step[0].dropped = drop
+    step[0].admitted = tokens
+    step[0].turnsOver = turnsOver
+    run(.makeRoom)
+    evictor.advance(tokens: tokens, dropped: drop, turnsOver: turnsOver)
+    return tokens
+  }
+
+  /// What threads do between two chunks.
+  private func run(_ work: Step.Work) {
+    step[0].work = work
+    var context = self
+    unsafe pool.run(&context) { session, thread, _ in
+      // SAFETY: `run` passes the address of `context` above.
+      unsafe session.assumingMemoryBound(to: Session.self).pointee.keepRoom(thread: thread)
+    }
+  }
+
+  /// Each thread frees, chooses and rotates for sets of its own.
+  private func keepRoom(thread: Int) {
+    let scratch = evictor.scratch[thread]
+    let now = step[0]
+    for set in share(evictor.table.count, thread) {
+      switch now.work {
+      case .choose:
+        evictor.choose(in: set, scratch: scratch)
+        compact(set)
+      case .makeRoom:
+        if now.dropped > 0 { evictor.evict(now.dropped, from: set, scratch: scratch) }
+        if now.turnsOver { turnOver(set, scratch, thread) }
+        evictor.table.assign(now.admitted, in: set)
+      }
+    }
+  }
+
+  /// The KV heads that keep their tokens in a set.
+  private func heads(of set: Int) -> (layer: Int, heads: Range<Int>) {
+    let perLayer = evictor.table.setsPerLayer
+    let head = set % perLayer
+    return (set / perLayer, perLayer == 1 ? 0..<shape.model.kvHeads : head..<head + 1)
+  }
+
+  /// Moves what is kept to the first slots, in order.
+  private func compact(_ set: Int) {
+    let (layer, heads) = heads(of: set)
+    let positions = evictor.table.positions(set)
+    var target = 0
+    for slot in 0..<positions.count where positions[slot] != SlotTable.free {
+      if slot != target {
+        for head in heads { cache.move(layer: layer, head: head, from: slot, to: target) }
+        evictor.table.move(from: slot, to: target, in: set)
+      }
+      target += 1
+    }
+  }
+
+  /// Rotates the keys of a set to their place among the kept tokens, in stream order.
+  private func turnOver(_ set: Int, _ scratch: EvictionScratch, _ thread: Int) {
+    let (layer, heads) = heads(of: set)
+    let (positions, turns) = (evictor.table.positions(set), evictor.table.turns(set))
+    let order = scratch.sorter.order(of: positions)
+    let pairs = shape.model.rotatedDimensions / 2
+    let own = attentionScratch[thread]
+    let key = own.vector.extracting(0..<shape.model.headDimension)
+    for place in 0..<order.count {
+      let slot = Int(order[place])
+      let turned = place - Int(turns[slot])
+      if turned == 0 { continue }
+      Rotary.fillTable(
+        turningBy: turned, fractions: model.rotary, cosines: own.cosines.extracting(0..<pairs),
+        sines: own.sines.extracting(0..<pairs))
+      for head in heads {
+        let keys = cache.keys(layer: layer, head: head)
+        cache.keyLayout.read(slot: slot, of: keys, into: key)
+        kernels.rope(
+          key, headDimension: key.count, pairing: shape.model.ropePairing,
+          cosines: own.cosines.extracting(0..<pairs), sines: own.sines.extracting(0..<pairs))
+        kernels.appendKey(key, slot: slot, layout: cache.keyLayout, keys: keys)
+      }
+      turns[slot] = UInt32(place)
+    }
+  }
+
+  // MARK: During a step
+
+  /// The position that the token at stream position `position` is rotated to.
+  func turn(of position: Int) -> Int {
+    if settings.policy.isArithmetic { return position }
+    let progress = evictor.progress
+    return progress.turn - (progress.position - position)
+  }
+
+  /// The slot of token `token` of the tile.
+  func slot(_ layer: Int, head: Int, token: Int) -> Int {
+    let position = step[0].start + token
+    if settings.policy.isArithmetic { return cache.map.slot(of: position) }
+    let table = evictor.table
+    let index = position - evictor.progress.chunkStart
+    return Int(table.targets(table.set(layer: layer, head: head))[index])
+  }
+
+  /// Slots that attention looks at for token `token` of the tile.
+  func liveSlots(token: Int) -> Int {
+    if settings.policy.isArithmetic { return cache.map.liveSlots(after: step[0].start + token) }
+    return evictor.progress.used
+  }
+
+  /// Whether token `token` of the tile overwrites one that the first tokens still tell apart.
+  func overwrites(token: Int) -> Bool {
+    settings.policy.isArithmetic && cache.map.overwrites(at: step[0].start + token)
+  }
+
+  /// Writes down which tokens of the tile the slots of a layer hold now.
+  func storePositions(_ layer: Int, tokens: Range<Int>) {
+    let table = evictor.table
+    if settings.policy.isArithmetic {
+      let positions = cache.positions(layer: layer, head: 0)
+      for token in tokens {
+        positions[slot(layer, head: 0, token: token)] = UInt32(step[0].start + token)
+      }
+      return
+    }
+    for token in tokens {
+      let position = step[0].start + token
+      for head in 0..<table.setsPerLayer {
+        table.store(
+          token: position - evictor.progress.chunkStart, position: position,
+          turn: turn(of: position), in: table.set(layer: layer, head: head))
+      }
+    }
+  }
+
+  /// Shows the policy the rows of whole tokens: numerators and their sums, [rows][slots].
+  func observe(
+    _ layer: Int, head: Int, rows: Range<Int>, firstToken: Int, live: Int, _ thread: Int
+  ) {
+    guard settings.policy.observes else { return }
+    let own = attentionScratch[thread]
+    let group = shape.headsPerGroup
+    let positions = cache.positions(layer: layer, head: head).extracting(0..<live)
+    let share = evictor.shares[thread]
+    for first in stride(from: 0, to: rows.count, by: group) {
+      let position = step[0].start + firstToken + (rows.lowerBound + first) / group
+      guard evictor.observes(position) else { continue }
+      share.row.fill(0)
+      for row in first..<first + group {
+        let start = row * shape.scoreStride
+        ProbabilityRows.add(
+          numerators: own.scores.extracting(start..<start + live), sum: own.rowSums[row],
+          positions: positions, to: share.row)
+      }
+      evictor.observe(
+        layer: layer, head: head, position: position, stamp: stamp(layer), share)
+    }
+  }
+
+  /// Adds what all threads saw of a layer to the scores, each thread a part of the slots.
+  func fold(_ layer: Int, _ thread: Int) {
+    guard settings.policy.observes else { return }
+    for head in 0..<shape.model.kvHeads {
+      evictor.fold(
+        layer: layer, head: head, stamp: stamp(layer),
+        slots: share(evictor.progress.used, thread))
+    }
+  }
+
+  /// Another number for each tile and layer, never 0.
+  private func stamp(_ layer: Int) -> UInt64 {
+    UInt64(step[0].start * shape.model.layers + layer + 1)
+  }
+}
