@@ -97,11 +97,17 @@ extension Failure {
       text.append(grouped: slots)
       text.append("; raise --context, shorten the input, or use --policy streaming")
     case .policy(let defect, let settings): Self.write(defect, settings, to: &text)
-    case .choosesOnce(let policy):
+    case .prompt(let defect, let policy):
       text.append("the policy ")
       text.append(policy)
-      text.append(" has chosen its tokens for the first question, and the next one does not fit;")
-      text.append(" start anew, raise --context, or use --policy scissorhands")
+      switch defect {
+      case .choosesOnce:
+        text.append(" chose its tokens for the first question, and the next one does not fit;")
+        text.append(" start anew, raise --context, or use --policy scissorhands")
+      case .instructionTooLong:
+        text.append(" finds no room for a document beside the instruction; give the document")
+        text.append(" with --file and a short instruction with --prompt, or raise --context")
+      }
     case .badIDs(let file, let bytes):
       text.append(file.bytes)
       text.append(": ")

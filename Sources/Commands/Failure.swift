@@ -33,7 +33,7 @@ package enum Failure: Error {
   case inputEmpty
   case promptTooLong(tokens: Int, slots: Int)
   case policy(EvictionSettings.Defect, EvictionSettings)
-  case choosesOnce(policy: StaticString)
+  case prompt(Evictor.PromptDefect, policy: StaticString)
   case badIDs(Text, bytes: Int)
   case idOutOfRange(Int, position: Int, vocabulary: Int)
   case noChatTemplate
@@ -50,7 +50,7 @@ package enum Failure: Error {
     case .host(_, .writing, _): .cannotWrite
     case .profile, .unknownProfile, .doesNotFit, .reservation, .threads: .doesNotFit
     case .instructionSet, .contextTooSmall, .promptTooLong, .inputTooLong, .wordTooLong, .policy,
-      .choosesOnce:
+      .prompt:
       .doesNotFit
     case .model, .ggufOnBoard, .notAModel, .sectionChecksum, .tokenizerSection: .badFile
     case .noTokenForByte: .badFile

@@ -78,11 +78,21 @@ package enum LogitsCommand<System: Host> {
         throw .idOutOfRange(id, position: position, vocabulary: vocabulary)
       }
     }
-    guard memory.session.beginPrompt(ids.count), memory.session.admits(ids.count - 1) else {
+    // All of it is a document; where the policy wants an instruction, that is its last tokens.
+    let last = ids.extracting(max(0, ids.count - instructionTokens)..<ids.count)
+    do throws(Evictor.PromptDefect) {
+      try memory.session.beginPrompt(document: ids.count, instruction: last)
+    } catch {
+      throw .prompt(error, policy: memory.session.shape.profile.policy.name)
+    }
+    guard memory.session.admits(ids.count - 1) else {
       throw .promptTooLong(
         tokens: ids.count, slots: memory.session.shape.eviction.heldSlots)
     }
   }
+
+  /// Tokens at the end that policies which want an instruction take for it.
+  private static var instructionTokens: Int { 8 }
 
   private static func run(
     _ memory: RunMemory, writingTo file: FileHandle, name: Text, _ console: inout Console<System>
@@ -95,6 +105,7 @@ package enum LogitsCommand<System: Host> {
     while start < ids.count {
       if System.isInterrupted { throw .interrupted }
       if room == 0 { room = session.makeRoom(for: ids.count - start) }
+      if room == 0 { throw .nonFinite(position: start) }
       let count = min(session.tile.count, room)
       room -= count
       for index in 0..<count { session.tile[index] = ids[start + index] }

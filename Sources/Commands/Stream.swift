@@ -12,6 +12,9 @@ struct Stream<System: Host> {
   /// Tokens that are in the cache or were.
   private(set) var position = 0
 
+  /// What infinipot runs over a full cache.
+  var catalyst = FixedBuffer<Int32>.empty
+
   /// What the run took so far.
   var figures = RunFigures()
 
@@ -21,14 +24,22 @@ struct Stream<System: Host> {
   }
 
   /// Runs `tokens` through the model, tile by tile; the logits of the last one follow.
+  ///
+  /// The tokens from `instructionStart` on are the instruction.
   mutating func prefill(
-    _ tokens: FixedBuffer<Int32>, _ console: inout Console<System>
+    _ tokens: FixedBuffer<Int32>, instructionStart: Int,
+    _ console: inout Console<System>
   ) throws(Failure) {
     let session = memory.session
     let start = System.nanoseconds()
     let tokens = shortened(tokens)
-    guard session.beginPrompt(tokens.count) else {
-      throw .choosesOnce(policy: session.shape.profile.policy.name)
+    do throws(Evictor.PromptDefect) {
+      let document = min(instructionStart, tokens.count)
+      try session.beginPrompt(
+        document: document, instruction: tokens.extracting(document..<tokens.count),
+        catalyst: catalyst)
+    } catch {
+      throw .prompt(error, policy: session.shape.profile.policy.name)
     }
     guard session.admits(position + tokens.count - 1) else {
       throw .promptTooLong(
@@ -40,6 +51,7 @@ struct Stream<System: Host> {
     while done < tokens.count {
       if System.isInterrupted { throw .interrupted }
       if room == 0 { room = session.makeRoom(for: tokens.count - done) }
+      if room == 0 { throw .nonFinite(position: position) }
       let count = min(session.tile.count, room)
       room -= count
       for index in 0..<count {

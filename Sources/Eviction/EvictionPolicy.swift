@@ -40,30 +40,56 @@ package enum EvictionPolicy: BitwiseCopyable, Equatable, Sendable {
   ///
   /// Source: Liu et al., Scissorhands, algorithms 1 and 2.
   case scissorhands
+
+  /// The instruction, which is known from the start, is run over the cache before each chunk; the
+  /// slots it looks at stay, all KV heads of a layer together. Positions are those in the cache.
+  ///
+  /// Source: Bai et al., CItruS, section 4, Shared Cache.
+  case citrusShared
+
+  /// When all slots are taken, a short text is run over them; the tokens that surprised the model
+  /// most stay, then those the text looks at, each KV head for itself. Positions start anew.
+  ///
+  /// Source: Kim et al., InfiniPot, section 3.
+  case infiniPot
 }
 
 extension EvictionPolicy {
   /// Whether every KV head keeps tokens of its own.
   package var isPerHead: Bool {
     switch self {
-    case .full, .truncate, .streaming, .tova: false
-    case .h2o, .snapKV, .scissorhands: true
+    case .full, .truncate, .streaming, .tova, .citrusShared: false
+    case .h2o, .snapKV, .scissorhands, .infiniPot: true
     }
   }
 
-  /// Whether slots are chosen once, for a prompt, and generated tokens come and go in the rest.
+  /// Whether slots are chosen for a prompt, and generated tokens come and go in the rest.
   package var isFrozen: Bool {
     switch self {
-    case .truncate, .snapKV: true
+    case .truncate, .snapKV, .citrusShared, .infiniPot: true
     case .full, .streaming, .h2o, .tova, .scissorhands: false
     }
   }
 
+  /// Whether the whole prompt has slots until the choice is made.
+  package var holdsPrompt: Bool { self == .truncate || self == .snapKV }
+
+  /// Whether tokens are run over the cache only to see what they look at, and forgotten again.
+  package var probes: Bool { self == .citrusShared || self == .infiniPot }
+
   /// Whether attention probabilities decide.
   package var observes: Bool {
     switch self {
-    case .h2o, .tova, .snapKV, .scissorhands: true
+    case .h2o, .tova, .snapKV, .scissorhands, .citrusShared, .infiniPot: true
     case .full, .truncate, .streaming: false
+    }
+  }
+
+  /// Whether probabilities are summed up over queries.
+  package var sums: Bool {
+    switch self {
+    case .h2o, .snapKV, .citrusShared, .infiniPot: true
+    case .full, .truncate, .streaming, .tova, .scissorhands: false
     }
   }
 

@@ -33,6 +33,12 @@ package struct EvictionSettings: BitwiseCopyable, Equatable, Sendable {
   /// snapkv: queries at the end of the prompt that choose.
   package let window: Int
 
+  /// infinipot: slots that stay when the pot is distilled.
+  package let distilled: Int
+
+  /// infinipot: of these, the tokens that surprised the model most.
+  package let novel: Int
+
   /// What a person may choose; 0 is the default that follows from the budget.
   package struct Choices: BitwiseCopyable, Equatable, Sendable {
     /// Tokens between two evictions: min(64, slots / 4).
@@ -53,6 +59,10 @@ package struct EvictionSettings: BitwiseCopyable, Equatable, Sendable {
     package var countsStream = false
     /// snapkv: queries that choose: min(32, slots / 4).
     package var window = 0
+    /// infinipot: per cent of the slots that stay.
+    package var distilledPercent = 50
+    /// infinipot: per cent of these that are chosen by surprise.
+    package var novelPercent = 50
 
     /// The defaults.
     package init() {}
@@ -73,6 +83,8 @@ package struct EvictionSettings: BitwiseCopyable, Equatable, Sendable {
     history = choices.history > 0 ? choices.history : min(400, 2 * drop)
     countsStream = choices.countsStream
     window = choices.window > 0 ? choices.window : min(32, slots / 4)
+    distilled = choices.distilledPercent * slots / 100
+    novel = choices.novelPercent * distilled / 100
   }
 
   /// Slots of each KV head that memory is taken for.

@@ -9,7 +9,7 @@ package struct Observation: BitwiseCopyable {
   /// The probabilities of one query, summed over the query heads of a KV head.
   package let row: FixedBuffer<UInt32>  // [S]
 
-  /// Sums of probabilities: h2o, snapkv.
+  /// Sums of probabilities, where the policy sums.
   let sums: FixedBuffer<UInt64>  // [G][S]
 
   /// Low votes for both counters of `LowVotes`: scissorhands.
@@ -23,7 +23,7 @@ package struct Observation: BitwiseCopyable {
     let policy = settings.policy
     let slots = policy.observes ? settings.heldSlots : 0
     row = arena.take(slots)
-    sums = arena.take(policy == .h2o || policy == .snapKV ? kvHeads * slots : 0)
+    sums = arena.take(policy.sums ? kvHeads * slots : 0)
     votes = arena.take(policy == .scissorhands ? 2 * kvHeads * slots : 0)
     touched = arena.take(policy.observes ? kvHeads : 0)
   }
@@ -38,6 +38,7 @@ extension Evictor {
     case .h2o: return true
     case .tova: return position == state.chunkStart + state.chunkCount - 1
     case .snapKV: return position >= state.windowStart && !state.isGenerating
+    case .citrusShared, .infiniPot: return state.isProbing
     case .scissorhands:
       let counts = LowVotes.counts(seen: seen(by: position), settings: settings)
       return counts.inCurrent || counts.inTail
@@ -65,7 +66,7 @@ extension Evictor {
       let target = last(index)
       for slot in 0..<used { target[slot] = row[slot] }
       return
-    case .h2o, .snapKV:
+    case .h2o, .snapKV, .citrusShared, .infiniPot:
       ProbabilityRows.add(row, to: share.sums.extracting(head * slots..<head * slots + used))
     case .scissorhands:
       let seen = seen(by: position)
@@ -91,7 +92,7 @@ extension Evictor {
       let share = shares[thread]
       switch settings.policy {
       case .full, .truncate, .streaming, .tova: return
-      case .h2o, .snapKV:
+      case .h2o, .snapKV, .citrusShared, .infiniPot:
         let (total, part) = (sums(index), share.sums)
         for slot in range {
           total[slot] += part[head * slots + slot]

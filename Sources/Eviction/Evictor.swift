@@ -35,6 +35,28 @@ package struct EvictionProgress: BitwiseCopyable, Sendable {
 
   /// How often live keys were counted anew.
   package var turnovers = 0
+
+  /// Whether the tokens at hand are only run to see what they look at.
+  package var isProbing = false
+
+  /// Stream position from which no slot has a score of the last probe.
+  package var probedEnd = 0
+
+  /// Tokens that are run to see what they look at.
+  package var probeCount = 0
+
+  /// citrus: the most tokens of a chunk, and the slots that stay beside the newest chunk.
+  package var probedChunk = 0
+  package var probedKept = 0
+
+  /// Tokens of the instruction.
+  package var instructionCount = 0
+
+  /// Stream position where the document ends and the instruction begins, while it is read.
+  package var documentEnd = 0
+
+  /// Whether the instruction may be read.
+  package var isAnswering = false
 }
 
 /// Decides which slots are freed, from what it sees of attention.
@@ -58,9 +80,10 @@ package struct Evictor: BitwiseCopyable {
   let kvHeads: Int
   let headsPerGroup: Int
   private let state: FixedBuffer<EvictionProgress>
-  private let sums: FixedBuffer<UInt64>  // [layers][KV heads][slots]: h2o, snapkv
+  private let sums: FixedBuffer<UInt64>  // [layers][KV heads][slots] where the policy sums
   private let last: FixedBuffer<UInt32>  // [layers][KV heads][slots]: tova
   private let votes: FixedBuffer<UInt16>  // [3][layers][KV heads][slots]: scissorhands
+  private let surprise: FixedBuffer<UInt16>  // [layers][KV heads][slots]: infinipot
 
   /// Lays the table out in the current region, which is that of positions, and the scores in that
   /// of the policy; nothing where the policy needs no table.
@@ -79,9 +102,10 @@ package struct Evictor: BitwiseCopyable {
     arena.begin(.policy)
     state = arena.take(policy.isArithmetic ? 0 : 1)
     let scored = layers * kvHeads * slots
-    sums = arena.take(policy == .h2o || policy == .snapKV ? scored : 0)
+    sums = arena.take(policy.sums ? scored : 0)
     last = arena.take(policy == .tova ? scored : 0)
     votes = arena.take(policy == .scissorhands ? 3 * scored : 0)
+    surprise = arena.take(policy == .infiniPot ? scored : 0)
     if state.count > 0 { state[0] = EvictionProgress() }
     let workers = policy.isArithmetic ? 0 : threads
     shares = arena.take(workers)
@@ -115,7 +139,7 @@ package struct Evictor: BitwiseCopyable {
       return (min(tokens, settings.slots - live + drop), drop)
     }
     if settings.policy.isFrozen && !progress.isGenerating {
-      return (min(tokens, settings.heldSlots - live), 0)
+      return roomForPrompt(tokens)
     }
     return (tokens, max(0, live + tokens - settings.slots))
   }
@@ -128,7 +152,9 @@ package struct Evictor: BitwiseCopyable {
     case .h2o: scoreSums(set, kept: progress.live - count, scratch)
     case .tova: scoreLast(set, scratch)
     case .scissorhands: scoreVotes(set, scratch)
-    case .truncate, .snapKV: scoreAge(set, scratch)
+    case .citrusShared where !progress.isGenerating: scoreProbed(set, scratch)
+    case .infiniPot where !progress.isGenerating: scoreNovel(set, scratch)
+    case .truncate, .snapKV, .citrusShared, .infiniPot: scoreAge(set, scratch)
     }
     let scores = scratch.scores.extracting(0..<positions.count)
     let cut = scratch.selection.cut(dropping: count, scores: scores, positions: positions)
@@ -172,7 +198,7 @@ package struct Evictor: BitwiseCopyable {
   }
 
   /// Tokens before the window that stay.
-  private var keptPrefix: Int { settings.slots - settings.reserve - settings.window }
+  var keptPrefix: Int { settings.slots - settings.reserve - settings.window }
 
   /// Takes note that every set has chosen, and that what is kept lies in the first slots.
   package func endChoice() {
@@ -251,9 +277,9 @@ package struct Evictor: BitwiseCopyable {
   private func free(_ slot: Int, in set: Int) {
     table.free(slot, in: set)
     switch settings.policy {
-    case .h2o, .snapKV: sums(set)[slot] = 0
+    case .h2o: sums(set)[slot] = 0
     case .scissorhands: lowVotes(set).clear(slot)
-    case .full, .truncate, .streaming, .tova: break
+    case .full, .truncate, .streaming, .tova, .snapKV, .citrusShared, .infiniPot: break
     }
   }
 
@@ -262,6 +288,14 @@ package struct Evictor: BitwiseCopyable {
   func sums(_ index: Int) -> FixedBuffer<UInt64> {
     sums.extracting(index * table.slots..<(index + 1) * table.slots)
   }
+
+  /// How much each token of a set surprised the model.
+  func surprise(_ index: Int) -> FixedBuffer<UInt16> {
+    surprise.extracting(index * table.slots..<(index + 1) * table.slots)
+  }
+
+  /// Forgets all sums.
+  func clearSums() { sums.fill(0) }
 
   func last(_ index: Int) -> FixedBuffer<UInt32> {
     last.extracting(index * table.slots..<(index + 1) * table.slots)

@@ -131,6 +131,8 @@ extension Profile {
     choices.history = scissorhandsHistory
     choices.countsStream = scissorhandsThreshold == .stream
     choices.window = snapKVWindow
+    choices.distilledPercent = infiniPotKeptPercent
+    choices.novelPercent = infiniPotNovelPercent
     if policy == .scissorhandsPaper { choices.dropShare = 2 }
     return EvictionSettings(
       policy: evictionPolicy, slots: slots, trainedContext: trainedContext, choices: choices)
@@ -145,6 +147,8 @@ extension Profile {
     case .tova: .tova
     case .snapKV: .snapKV
     case .scissorhands, .scissorhandsPaper: .scissorhands
+    case .citrusShared: .citrusShared
+    case .infiniPot: .infiniPot
     }
   }
 }

@@ -3,14 +3,14 @@ package import Eviction
 import Kernels
 import ModelFormat
 import Quantization
-import Units
+package import Units
 
 /// Keeps the cache within its slots: what happens between two chunks of the stream.
 extension Session {
   /// The policy's view of the cache.
   package var evictor: Evictor { cache.evictor }
 
-  private var settings: EvictionSettings { shape.eviction }
+  var settings: EvictionSettings { shape.eviction }
 
   /// Whether a token may come at stream position `position`.
   ///
@@ -18,7 +18,7 @@ extension Session {
   /// model's trained context does.
   package func admits(_ position: Int) -> Bool {
     if settings.policy.isArithmetic { return cache.map.admits(position) }
-    if settings.policy.isFrozen && !evictor.progress.isGenerating {
+    if settings.policy.holdsPrompt && !evictor.progress.isGenerating {
       return position < settings.heldSlots
     }
     if cache.keyLayout.format == .int4 {
@@ -28,23 +28,22 @@ extension Session {
     return position < Int(UInt32.max)
   }
 
-  /// Announces a prompt of `count` tokens from where the stream stands.
+  /// Announces a document of `document` tokens and the instruction behind it, from where the stream
+  /// stands.
   ///
-  /// Returns false where the policy chooses once for each document and these tokens leave no room:
-  /// the conversation has to start anew.
-  package func beginPrompt(_ count: Int) -> Bool {
-    guard settings.policy.isFrozen else { return true }
-    var progress = evictor.progress
-    if progress.isGenerating {
-      guard progress.live + count + settings.reserve <= settings.slots else { return false }
-      progress.isGenerating = false
-    } else if settings.policy == .snapKV {
-      let prefix = count - settings.window
-      let isTooLong = prefix > settings.slots - settings.reserve - settings.window
-      progress.windowStart = isTooLong ? prefix : Int.max
+  /// `catalyst` is what infinipot runs over a full cache to see what matters; where it is empty, and
+  /// for citrus, that is the instruction. The text of both is copied.
+  package func beginPrompt(
+    document: Int, instruction: FixedBuffer<Int32>, catalyst: FixedBuffer<Int32> = .empty
+  ) throws(Evictor.PromptDefect) {
+    let isOwn = settings.policy == .infiniPot && catalyst.count > 0
+    let probe = isOwn ? catalyst : instruction
+    guard !settings.policy.probes || probe.count <= probeTokens.count else {
+      throw .instructionTooLong
     }
-    evictor.progress = progress
-    return true
+    for index in 0..<min(probe.count, probeTokens.count) { probeTokens[index] = probe[index] }
+    try evictor.beginPrompt(
+      document: document, instruction: instruction.count, probe: probe.count)
   }
 
   /// Says that the prompt has been read: what follows is generated.
@@ -61,24 +60,34 @@ extension Session {
   }
 
   /// Makes room for the next of `count` tokens; returns how many may be read before the next call.
+  ///
+  /// Returns 0 where a number was not finite: the run cannot go on.
   package func makeRoom(for count: Int) -> Int {
     if settings.policy.isArithmetic { return count }
+    if settings.policy.probes && !evictor.progress.isGenerating {
+      return makeRoomProbing(for: count)
+    }
     let (tokens, drop) = evictor.room(for: count)
     let progress = evictor.progress
     // Once something was dropped, positions are counted anew where the trained context ends.
     let isAtEnd = progress.turn + tokens > shape.model.trainedContext
     let turnsOver =
       isAtEnd && progress.turn > progress.live - drop && cache.keyLayout.format == .int8
+    rearrange(dropping: drop, admitting: tokens, turnsOver: turnsOver)
+    return tokens
+  }
+
+  /// Frees slots, counts positions anew where asked, and sets slots aside, in every set.
+  func rearrange(dropping drop: Int, admitting tokens: Int, turnsOver: Bool) {
     step[0].dropped = drop
     step[0].admitted = tokens
     step[0].turnsOver = turnsOver
     run(.makeRoom)
     evictor.advance(tokens: tokens, dropped: drop, turnsOver: turnsOver)
-    return tokens
   }
 
   /// What threads do between two chunks.
-  private func run(_ work: Step.Work) {
+  func run(_ work: Step.Work) {
     step[0].work = work
     var context = self
     unsafe pool.run(&context) { session, thread, _ in
@@ -96,6 +105,7 @@ extension Session {
       case .choose:
         evictor.choose(in: set, scratch: scratch)
         compact(set)
+      case .forget: evictor.forgetProbe(in: set, from: now.start)
       case .makeRoom:
         if now.dropped > 0 { evictor.evict(now.dropped, from: set, scratch: scratch) }
         if now.turnsOver { turnOver(set, scratch, thread) }

@@ -38,6 +38,8 @@ struct Step: BitwiseCopyable {
     case makeRoom
     /// Choose among the slots of a prompt and move what is kept together.
     case choose
+    /// Free the slots of a probe.
+    case forget
   }
 }
 
@@ -57,6 +59,9 @@ package struct Session: BitwiseCopyable {
 
   /// Token ids of the tile at hand.
   package let tile: FixedBuffer<Int32>
+
+  /// Token ids that a policy runs over the cache to see what they look at.
+  let probeTokens: FixedBuffer<Int32>
 
   let scratch: Scratch
   let attentionScratch: FixedBuffer<AttentionScratch>
@@ -83,6 +88,7 @@ package struct Session: BitwiseCopyable {
     scratch = Scratch(shape, in: &arena)
     arena.begin(.attention)
     tile = arena.take(shape.profile.tileTokens)
+    probeTokens = arena.take(shape.eviction.policy.probes ? shape.eviction.slots / 2 : 0)
     step = arena.take(1)
     attentionScratch = arena.take(shape.profile.threads)
     for thread in 0..<shape.profile.threads {
@@ -112,11 +118,14 @@ package struct Session: BitwiseCopyable {
       precondition(start + count <= chunk.position, "room was made for all tokens")
     }
     step[0] = Step(start: start, count: count)
+    let isNoting = shape.eviction.policy == .infiniPot && !evictor.progress.isProbing
+    let first = isNoting && start > 0 ? surprise(at: Int(tile[0])) : UInt16.max
     var context = self
     unsafe pool.run(&context) { session, thread, _ in
       // SAFETY: `run` passes the address of `context` above.
       unsafe session.assumingMemoryBound(to: Session.self).pointee.forward(thread: thread)
     }
+    if isNoting && !noteSurprises(first) { return false }
     return step[0].sawNonFinite == 0
   }
 

@@ -64,8 +64,12 @@ package enum PolicyChoice: Int, NamedChoice {
   case scissorhands = 6
   /// The same with half of the slots going at once, as in the paper.
   case scissorhandsPaper = 7
+  /// What the instruction looks at, which is run over the cache before each chunk.
+  case citrusShared = 8
+  /// What surprised the model, and what a short text looks at when all slots are taken.
+  case infiniPot = 9
 
-  package static var count: Int { 8 }
+  package static var count: Int { 10 }
 
   package var name: StaticString {
     switch self {
@@ -77,6 +81,8 @@ package enum PolicyChoice: Int, NamedChoice {
     case .snapKV: "snapkv"
     case .scissorhands: "scissorhands"
     case .scissorhandsPaper: "scissorhands-paper"
+    case .citrusShared: "citrus-shared"
+    case .infiniPot: "infinipot"
     }
   }
 

@@ -39,6 +39,9 @@ extension Profile {
     case .scissorhandsHistory: scissorhandsHistory = try Self.number(value, key, line)
     case .scissorhandsThreshold: scissorhandsThreshold = try Self.choice(value, key, line)
     case .snapKVWindow: snapKVWindow = try Self.number(value, key, line)
+    case .infiniPotKept: infiniPotKeptPercent = try Self.number(value, key, line)
+    case .infiniPotNovel: infiniPotNovelPercent = try Self.number(value, key, line)
+    case .infiniPotCatalyst: infiniPotCatalyst = try Self.text(value, key, line)
     }
   }
 

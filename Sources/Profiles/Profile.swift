@@ -51,6 +51,15 @@ package struct Profile: BitwiseCopyable, Equatable, Sendable {
   /// `snapkv-window`: queries at the end of the prompt that choose; 0 is min(32, context / 4).
   package var snapKVWindow = 0
 
+  /// `infinipot-kept`: per cent of the slots that stay when the pot is distilled.
+  package var infiniPotKeptPercent = 50
+
+  /// `infinipot-novel`: per cent of these that are the tokens the model expected least.
+  package var infiniPotNovelPercent = 50
+
+  /// `infinipot-catalyst`: what is run over a full pot to see what matters; empty: the instruction.
+  package var infiniPotCatalyst = FixedText<63>("\nSummary:")
+
   /// `tile`: tokens that prefill handles at once.
   package var tileTokens = 64
 

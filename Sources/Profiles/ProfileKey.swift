@@ -7,8 +7,9 @@ package enum ProfileKey: Int, NamedChoice {
   case spinMicroseconds, stack, promptBytes, wordBytes, tokens, hugePages, lockMemory
   case policyChunk, promptMax, h2oRecent, scissorhandsRecent, scissorhandsDrop
   case scissorhandsHistory, scissorhandsThreshold, snapKVWindow
+  case infiniPotKept, infiniPotNovel, infiniPotCatalyst
 
-  package static var count: Int { 27 }
+  package static var count: Int { 30 }
 
   package var name: StaticString {
     switch self {
@@ -39,6 +40,9 @@ package enum ProfileKey: Int, NamedChoice {
     case .scissorhandsHistory: "scissorhands-history"
     case .scissorhandsThreshold: "scissorhands-threshold"
     case .snapKVWindow: "snapkv-window"
+    case .infiniPotKept: "infinipot-kept"
+    case .infiniPotNovel: "infinipot-novel"
+    case .infiniPotCatalyst: "infinipot-catalyst"
     }
   }
 
@@ -65,7 +69,7 @@ package enum ProfileKey: Int, NamedChoice {
   /// What the key takes.
   var kind: Kind {
     switch self {
-    case .name: .text(bytesMax: 63)
+    case .name, .infiniPotCatalyst: .text(bytesMax: 63)
     case .description: .text(bytesMax: 255)
     case .budget: .size(min: 1 << 20, max: 1 << 46)
     case .pageSize: .pageSize
@@ -88,6 +92,8 @@ package enum ProfileKey: Int, NamedChoice {
     case .scissorhandsRecent: .integer(min: 0, max: 1 << 24)
     case .scissorhandsHistory: .integerOrAutomatic(min: 1, max: 65_535)
     case .scissorhandsThreshold: .threshold
+    case .infiniPotKept: .integer(min: 1, max: 99)
+    case .infiniPotNovel: .integer(min: 0, max: 100)
     case .snapKVWindow: .integerOrAutomatic(min: 1, max: 512)
     }
   }
@@ -95,7 +101,7 @@ package enum ProfileKey: Int, NamedChoice {
 
 /// Which keys were written, and on which line of the profile; 0 where on none.
 struct ProfileKeyLines {
-  private var lines = InlineArray<27, Int>(repeating: 0)
+  private var lines = InlineArray<30, Int>(repeating: 0)
   private var override: ProfileKey?
 
   /// No key was written.
