@@ -46,7 +46,7 @@ void kernel_add_probabilities(const kernel_probabilities *a) {
   }
 }
 
-void kernel_add_sums(const uint32_t *row, size_t count, uint64_t *sums) {
+void kernel_add_sums(const uint32_t *row, size_t count, int64_t *sums) {
   for (size_t i = 0; i < count; i++) sums[i] += row[i];
 }
 

@@ -45,7 +45,7 @@ package struct PromptBuilder<System: Host> {
     encoder = Tokenization.Encoder(tokenizer: tokenizer, scratch: memory.text.wordScratch)
     sink = TokenSink(memory.text.ids)
     slots = memory.session.shape.eviction.heldSlots
-    splitsText = memory.session.shape.eviction.policy.probes
+    splitsText = memory.session.shape.eviction.policy.needsInstruction
     wordBytes = memory.session.shape.profile.wordBytes
     promptBytes = memory.session.shape.promptBytes
     textEnd = memory.text.prompt.count

@@ -52,13 +52,19 @@ package enum EvictionPolicy: BitwiseCopyable, Equatable, Sendable {
   ///
   /// Source: Kim et al., InfiniPot, section 3.
   case infiniPot
+
+  /// The first layers read the whole prompt; the tokens that the end of it looks at in the next
+  /// layer are then read by the whole model, as if they were the prompt.
+  ///
+  /// Source: Shi et al., GemFilter, algorithm 1 and appendix.
+  case gemFilter
 }
 
 extension EvictionPolicy {
   /// Whether every KV head keeps tokens of its own.
   package var isPerHead: Bool {
     switch self {
-    case .full, .truncate, .streaming, .tova, .citrusShared: false
+    case .full, .truncate, .streaming, .tova, .citrusShared, .gemFilter: false
     case .h2o, .snapKV, .scissorhands, .infiniPot: true
     }
   }
@@ -66,13 +72,18 @@ extension EvictionPolicy {
   /// Whether slots are chosen for a prompt, and generated tokens come and go in the rest.
   package var isFrozen: Bool {
     switch self {
-    case .truncate, .snapKV, .citrusShared, .infiniPot: true
+    case .truncate, .snapKV, .citrusShared, .infiniPot, .gemFilter: true
     case .full, .streaming, .h2o, .tova, .scissorhands: false
     }
   }
 
   /// Whether the whole prompt has slots until the choice is made.
-  package var holdsPrompt: Bool { self == .truncate || self == .snapKV }
+  package var holdsPrompt: Bool {
+    self == .truncate || self == .snapKV || self == .gemFilter
+  }
+
+  /// Whether the instruction must be known apart from the document.
+  package var needsInstruction: Bool { probes || self == .gemFilter }
 
   /// Whether tokens are run over the cache only to see what they look at, and forgotten again.
   package var probes: Bool { self == .citrusShared || self == .infiniPot }
@@ -81,7 +92,7 @@ extension EvictionPolicy {
   package var observes: Bool {
     switch self {
     case .h2o, .tova, .snapKV, .scissorhands, .citrusShared, .infiniPot: true
-    case .full, .truncate, .streaming: false
+    case .full, .truncate, .streaming, .gemFilter: false
     }
   }
 
@@ -89,7 +100,7 @@ extension EvictionPolicy {
   package var sums: Bool {
     switch self {
     case .h2o, .snapKV, .citrusShared, .infiniPot: true
-    case .full, .truncate, .streaming, .tova, .scissorhands: false
+    case .full, .truncate, .streaming, .tova, .scissorhands, .gemFilter: false
     }
   }
 

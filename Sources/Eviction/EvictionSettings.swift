@@ -33,6 +33,20 @@ package struct EvictionSettings: BitwiseCopyable, Equatable, Sendable {
   /// snapkv: queries at the end of the prompt that choose.
   package let window: Int
 
+  /// gemfilter: layers that read the whole prompt; in the next one queries choose. At most all but
+  /// one of the model's.
+  package let filterLayers: Int
+
+  /// gemfilter: tokens at the end of the prompt that stay; 0: 16, or the instruction if longer.
+  package let filterTail: Int
+
+  /// gemfilter: whether nothing stays by position, and missing neighbours count as zeros.
+  package let isExact: Bool
+
+  /// gemfilter: whether the whole instruction chooses, by probability, instead of the last token
+  /// by its products.
+  package let votes: Bool
+
   /// infinipot: slots that stay when the pot is distilled.
   package let distilled: Int
 
@@ -59,6 +73,14 @@ package struct EvictionSettings: BitwiseCopyable, Equatable, Sendable {
     package var countsStream = false
     /// snapkv: queries that choose: min(32, slots / 4).
     package var window = 0
+    /// gemfilter: layers that read the whole prompt, or `nil`: half of them, or 1 by votes.
+    package var filterLayers: Int?
+    /// gemfilter: tokens at the end that stay.
+    package var filterTail = 0
+    /// gemfilter: whether nothing stays by position.
+    package var isExact = false
+    /// gemfilter: whether the whole instruction chooses.
+    package var votes = false
     /// infinipot: per cent of the slots that stay.
     package var distilledPercent = 50
     /// infinipot: per cent of these that are chosen by surprise.
@@ -68,14 +90,16 @@ package struct EvictionSettings: BitwiseCopyable, Equatable, Sendable {
     package init() {}
   }
 
-  /// A policy over `slots` slots for a model trained with `trainedContext` tokens.
-  package init(policy: EvictionPolicy, slots: Int, trainedContext: Int, choices: Choices) {
+  /// A policy over `slots` slots for a model of `layers` layers trained with `trainedContext` tokens.
+  package init(
+    policy: EvictionPolicy, slots: Int, layers: Int, trainedContext: Int, choices: Choices
+  ) {
     self.policy = policy
     self.slots = slots
     chunk = choices.chunk > 0 ? choices.chunk : max(1, min(64, slots / 4))
     reserve = max(16, slots / 8)
     promptMax =
-      policy == .snapKV
+      policy == .snapKV || policy == .gemFilter
       ? max(slots, choices.promptMax > 0 ? choices.promptMax : trainedContext) : slots
     recentPercent = choices.recentPercent
     recent = choices.recent
@@ -83,9 +107,16 @@ package struct EvictionSettings: BitwiseCopyable, Equatable, Sendable {
     history = choices.history > 0 ? choices.history : min(400, 2 * drop)
     countsStream = choices.countsStream
     window = choices.window > 0 ? choices.window : min(32, slots / 4)
+    filterLayers = min(choices.filterLayers ?? (choices.votes ? 1 : layers / 2), layers - 1)
+    filterTail = choices.filterTail
+    isExact = choices.isExact
+    votes = choices.votes
     distilled = choices.distilledPercent * slots / 100
     novel = choices.novelPercent * distilled / 100
   }
+
+  /// Tokens that the first layers read (gemfilter).
+  package var filteredTokens: Int { policy == .gemFilter ? promptMax : 0 }
 
   /// Slots of each KV head that memory is taken for.
   package var heldSlots: Int { policy == .snapKV ? promptMax : slots }
@@ -102,6 +133,8 @@ package struct EvictionSettings: BitwiseCopyable, Equatable, Sendable {
     case .scissorhands:
       if history > 2 * drop || history > Int(UInt16.max) { return .historyTooLong }
       if drop + recent > slots { return .nothingToDrop }
+    case .truncate, .gemFilter:
+      if reserve >= slots { return .tooFewSlots }
     case .snapKV:
       if reserve + window >= slots { return .windowTooLarge }
     default: break

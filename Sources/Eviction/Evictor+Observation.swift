@@ -10,7 +10,7 @@ package struct Observation: BitwiseCopyable {
   package let row: FixedBuffer<UInt32>  // [S]
 
   /// Sums of probabilities, where the policy sums.
-  let sums: FixedBuffer<UInt64>  // [G][S]
+  let sums: FixedBuffer<Int64>  // [G][S]
 
   /// Low votes for both counters of `LowVotes`: scissorhands.
   let votes: FixedBuffer<UInt16>  // [2][G][S]
@@ -34,7 +34,7 @@ extension Evictor {
   package func observes(_ position: Int) -> Bool {
     let state = progress
     switch settings.policy {
-    case .full, .truncate, .streaming: return false
+    case .full, .truncate, .streaming, .gemFilter: return false
     case .h2o: return true
     case .tova: return position == state.chunkStart + state.chunkCount - 1
     case .snapKV: return position >= state.windowStart && !state.isGenerating
@@ -61,7 +61,7 @@ extension Evictor {
     let row = share.row.extracting(0..<used)
     let index = layer * kvHeads + head
     switch settings.policy {
-    case .full, .truncate, .streaming: return
+    case .full, .truncate, .streaming, .gemFilter: return
     case .tova:
       let target = last(index)
       for slot in 0..<used { target[slot] = row[slot] }
@@ -91,7 +91,7 @@ extension Evictor {
     for thread in 0..<shares.count where shares[thread].touched[head] == stamp {
       let share = shares[thread]
       switch settings.policy {
-      case .full, .truncate, .streaming, .tova: return
+      case .full, .truncate, .streaming, .tova, .gemFilter: return
       case .h2o, .snapKV, .citrusShared, .infiniPot:
         let (total, part) = (sums(index), share.sums)
         for slot in range {

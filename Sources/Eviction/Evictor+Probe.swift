@@ -43,7 +43,7 @@ extension Evictor {
     case .infiniPot:
       let kept = settings.distilled + max(instruction + settings.reserve, probe + 1)
       guard kept <= settings.slots else { throw .instructionTooLong }
-    case .full, .truncate, .streaming, .h2o, .tova, .scissorhands: break
+    case .full, .truncate, .streaming, .h2o, .tova, .scissorhands, .gemFilter: break
     }
     progress = next
   }
@@ -133,7 +133,7 @@ extension Evictor {
     let positions = table.positions(set)
     for slot in 0..<positions.count {
       var sum: UInt64 = 0
-      for head in 0..<kvHeads { sum += sums(set * kvHeads + head)[slot] }
+      for head in 0..<kvHeads { sum += UInt64(sums(set * kvHeads + head)[slot]) }
       let hasScore = Int(positions[slot]) < progress.probedEnd
       scratch.scores[slot] = hasScore ? sum : Selection.protected
     }
@@ -150,7 +150,7 @@ extension Evictor {
     }
     if settings.novel == 0 {
       for slot in 0..<positions.count where scores[slot] != Selection.protected {
-        scores[slot] = sums[slot]
+        scores[slot] = UInt64(sums[slot])
       }
       return
     }
@@ -158,7 +158,7 @@ extension Evictor {
       dropping: progress.live - settings.novel, scores: scores, positions: positions)
     for slot in 0..<positions.count where scores[slot] != Selection.protected {
       let isNovel = !cut.drops(score: scores[slot], position: positions[slot])
-      scores[slot] = isNovel ? Selection.protected : sums[slot]
+      scores[slot] = isNovel ? Selection.protected : UInt64(sums[slot])
     }
   }
 }

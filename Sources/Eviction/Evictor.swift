@@ -80,7 +80,7 @@ package struct Evictor: BitwiseCopyable {
   let kvHeads: Int
   let headsPerGroup: Int
   private let state: FixedBuffer<EvictionProgress>
-  private let sums: FixedBuffer<UInt64>  // [layers][KV heads][slots] where the policy sums
+  private let sums: FixedBuffer<Int64>  // [layers][KV heads][slots] where the policy sums
   private let last: FixedBuffer<UInt32>  // [layers][KV heads][slots]: tova
   private let votes: FixedBuffer<UInt16>  // [3][layers][KV heads][slots]: scissorhands
   private let surprise: FixedBuffer<UInt16>  // [layers][KV heads][slots]: infinipot
@@ -99,7 +99,7 @@ package struct Evictor: BitwiseCopyable {
     table = SlotTable(
       layers: layers, setsPerLayer: policy.isPerHead ? kvHeads : 1, slots: slots,
       chunk: policy.isArithmetic ? 0 : settings.chunk, in: &arena)
-    arena.begin(.policy)
+    if !policy.isArithmetic { arena.begin(.policy) }
     state = arena.take(policy.isArithmetic ? 0 : 1)
     let scored = layers * kvHeads * slots
     sums = arena.take(policy.sums ? scored : 0)
@@ -154,7 +154,7 @@ package struct Evictor: BitwiseCopyable {
     case .scissorhands: scoreVotes(set, scratch)
     case .citrusShared where !progress.isGenerating: scoreProbed(set, scratch)
     case .infiniPot where !progress.isGenerating: scoreNovel(set, scratch)
-    case .truncate, .snapKV, .citrusShared, .infiniPot: scoreAge(set, scratch)
+    case .truncate, .snapKV, .citrusShared, .infiniPot, .gemFilter: scoreAge(set, scratch)
     }
     let scores = scratch.scores.extracting(0..<positions.count)
     let cut = scratch.selection.cut(dropping: count, scores: scores, positions: positions)
@@ -215,7 +215,7 @@ package struct Evictor: BitwiseCopyable {
     let sums = sums(set)
     let recent = newest(settings.recentPercent * kept / 100, of: set, scratch)
     for slot in 0..<positions.count {
-      scratch.scores[slot] = positions[slot] >= recent ? Selection.protected : sums[slot]
+      scratch.scores[slot] = positions[slot] >= recent ? Selection.protected : UInt64(sums[slot])
     }
   }
 
@@ -279,13 +279,13 @@ package struct Evictor: BitwiseCopyable {
     switch settings.policy {
     case .h2o: sums(set)[slot] = 0
     case .scissorhands: lowVotes(set).clear(slot)
-    case .full, .truncate, .streaming, .tova, .snapKV, .citrusShared, .infiniPot: break
+    case .full, .truncate, .streaming, .tova, .snapKV, .citrusShared, .infiniPot, .gemFilter: break
     }
   }
 
   // MARK: Scores
 
-  func sums(_ index: Int) -> FixedBuffer<UInt64> {
+  func sums(_ index: Int) -> FixedBuffer<Int64> {
     sums.extracting(index * table.slots..<(index + 1) * table.slots)
   }
 

@@ -10,20 +10,21 @@ package enum Pooling {
     case valid
   }
 
-  /// output[i] = 60 × the mean of scores[i − 2 … i + 2]; every divisor from 1 to 5 divides 60.
+  /// output[i] is ordered like the mean of scores[i − 2 … i + 2]: 60 times the mean, as every
+  /// divisor from 1 to 5 divides 60, plus 2^63 so that negative ones come first.
   ///
-  /// The sums must stay below 2^64 / 60. The two buffers do not overlap.
+  /// The magnitudes of scores must stay below 2^63 / 300. The two buffers do not overlap.
   package static func averages(
-    of scores: FixedBuffer<UInt64>, edges: Edges, into output: FixedBuffer<UInt64>
+    of scores: FixedBuffer<Int64>, edges: Edges, into output: FixedBuffer<UInt64>
   ) {
     precondition(output.count >= scores.count, "room for every score")
     let count = scores.count
     for index in 0..<count {
       let (first, last) = (max(index - 2, 0), min(index + 2, count - 1))
-      var sum: UInt64 = 0
+      var sum: Int64 = 0
       for neighbour in first...last { sum += scores[neighbour] }
       let divisor = edges == .zeros ? 5 : last - first + 1
-      output[index] = sum * UInt64(60 / divisor)
+      output[index] = UInt64(bitPattern: sum * Int64(60 / divisor)) ^ 1 << 63
     }
   }
 }

@@ -48,15 +48,16 @@ package struct RunShape: BitwiseCopyable {
     profile.tileTokens = min(profile.tileTokens, max(slots, 1))
     self.profile = profile
     eviction = profile.evictionSettings(
-      slots: max(slots, Self.slotsMin), trainedContext: trained)
+      slots: max(slots, Self.slotsMin), model: model)
     pageBytes = max(profile.pageBytes, kernelPageBytes)
     if let idTokens {
       promptTokens = idTokens
       promptBytes = 0
     } else {
       let most = profile.promptBytes + Self.extraTokens
-      let isHeld = eviction.policy == .full || eviction.policy == .snapKV
-      promptTokens = isHeld ? min(most, eviction.heldSlots + 1) : most
+      let policy = eviction.policy
+      let isHeld = policy == .full || policy == .snapKV || policy == .gemFilter
+      promptTokens = isHeld ? min(most, eviction.promptMax + 1) : most
       promptBytes = profile.promptBytes
     }
   }
@@ -121,7 +122,7 @@ package struct RunShape: BitwiseCopyable {
 
 extension Profile {
   /// The policy of the profile over `slots` slots, with what follows from their number.
-  fileprivate func evictionSettings(slots: Int, trainedContext: Int) -> EvictionSettings {
+  fileprivate func evictionSettings(slots: Int, model: Hyperparameters) -> EvictionSettings {
     var choices = EvictionSettings.Choices()
     choices.chunk = policyChunk
     choices.promptMax = promptMaxTokens
@@ -131,11 +132,16 @@ extension Profile {
     choices.history = scissorhandsHistory
     choices.countsStream = scissorhandsThreshold == .stream
     choices.window = snapKVWindow
+    choices.filterLayers = gemFilterLayer > 0 ? gemFilterLayer : nil
+    choices.filterTail = gemFilterTail
+    choices.isExact = gemFilterIsExact
+    choices.votes = policy == .gemFilterVote
     choices.distilledPercent = infiniPotKeptPercent
     choices.novelPercent = infiniPotNovelPercent
     if policy == .scissorhandsPaper { choices.dropShare = 2 }
     return EvictionSettings(
-      policy: evictionPolicy, slots: slots, trainedContext: trainedContext, choices: choices)
+      policy: evictionPolicy, slots: slots, layers: model.layers,
+      trainedContext: model.trainedContext, choices: choices)
   }
 
   private var evictionPolicy: EvictionPolicy {
@@ -149,6 +155,7 @@ extension Profile {
     case .scissorhands, .scissorhandsPaper: .scissorhands
     case .citrusShared: .citrusShared
     case .infiniPot: .infiniPot
+    case .gemFilter, .gemFilterVote: .gemFilter
     }
   }
 }

@@ -28,7 +28,7 @@ package enum ProbabilityRows {
   }
 
   /// sums[slot] += row[slot] for the slots of `sums`.
-  package static func add(_ row: FixedBuffer<UInt32>, to sums: FixedBuffer<UInt64>) {
+  package static func add(_ row: FixedBuffer<UInt32>, to sums: FixedBuffer<Int64>) {
     precondition(row.count >= sums.count, "an element for each sum")
     // SAFETY: both have `sums.count` elements.
     unsafe kernel_add_sums(row.unsafeBaseAddress, sums.count, sums.unsafeBaseAddress)

@@ -8,6 +8,7 @@ package enum Region: Int {
   case values
   case positions
   case policy
+  case filter
   case activations
   case attention
   case logits
@@ -36,6 +37,7 @@ package enum Region: Int {
     case .values: "KV cache: values"
     case .positions: "KV cache: positions"
     case .policy: "eviction policy"
+    case .filter: "prompt filter"
     case .activations: "activations"
     case .attention: "attention scratch"
     case .logits: "logits"
@@ -57,6 +59,7 @@ package enum Region: Int {
     case .values: "kv_values"
     case .positions: "kv_positions"
     case .policy: "kv_policy"
+    case .filter: "prompt_filter"
     case .activations: "activations"
     case .attention: "attention"
     case .logits: "logits"
@@ -77,6 +80,7 @@ package enum Region: Int {
     case .keys: "one key per layer, KV head and slot"
     case .values: "one value per layer, KV head and slot"
     case .positions: "stream position of every slot, per set that keeps its own tokens"
+    case .filter: "hidden states of the longest prompt, keys and values of one layer"
     case .policy: "scores of every slot, free slots, each thread's share"
     case .activations: "one prefill tile through one layer"
     case .attention: "scores and quantized probabilities"

@@ -68,8 +68,12 @@ package enum PolicyChoice: Int, NamedChoice {
   case citrusShared = 8
   /// What surprised the model, and what a short text looks at when all slots are taken.
   case infiniPot = 9
+  /// What the last token looks at in a middle layer, read anew as if it were the prompt.
+  case gemFilter = 10
+  /// The same, chosen by every token of the instruction in an early layer.
+  case gemFilterVote = 11
 
-  package static var count: Int { 10 }
+  package static var count: Int { 12 }
 
   package var name: StaticString {
     switch self {
@@ -83,6 +87,8 @@ package enum PolicyChoice: Int, NamedChoice {
     case .scissorhandsPaper: "scissorhands-paper"
     case .citrusShared: "citrus-shared"
     case .infiniPot: "infinipot"
+    case .gemFilter: "gemfilter"
+    case .gemFilterVote: "gemfilter-vote"
     }
   }
 

@@ -51,6 +51,17 @@ package struct Profile: BitwiseCopyable, Equatable, Sendable {
   /// `snapkv-window`: queries at the end of the prompt that choose; 0 is min(32, context / 4).
   package var snapKVWindow = 0
 
+  /// `gemfilter-layer`: layers that read the whole prompt before tokens are chosen in the next one;
+  /// 0 is half of the layers, or 1 for gemfilter-vote.
+  package var gemFilterLayer = 0
+
+  /// `gemfilter-tail`: tokens at the end of the prompt that are always chosen; 0 is 16, or the
+  /// instruction where it is longer.
+  package var gemFilterTail = 0
+
+  /// `gemfilter-exact`: whether no token is always chosen, as in the paper.
+  package var gemFilterIsExact = false
+
   /// `infinipot-kept`: per cent of the slots that stay when the pot is distilled.
   package var infiniPotKeptPercent = 50
 

@@ -8,8 +8,9 @@ package enum ProfileKey: Int, NamedChoice {
   case policyChunk, promptMax, h2oRecent, scissorhandsRecent, scissorhandsDrop
   case scissorhandsHistory, scissorhandsThreshold, snapKVWindow
   case infiniPotKept, infiniPotNovel, infiniPotCatalyst
+  case gemFilterLayer, gemFilterTail, gemFilterExact
 
-  package static var count: Int { 30 }
+  package static var count: Int { 33 }
 
   package var name: StaticString {
     switch self {
@@ -40,6 +41,9 @@ package enum ProfileKey: Int, NamedChoice {
     case .scissorhandsHistory: "scissorhands-history"
     case .scissorhandsThreshold: "scissorhands-threshold"
     case .snapKVWindow: "snapkv-window"
+    case .gemFilterLayer: "gemfilter-layer"
+    case .gemFilterTail: "gemfilter-tail"
+    case .gemFilterExact: "gemfilter-exact"
     case .infiniPotKept: "infinipot-kept"
     case .infiniPotNovel: "infinipot-novel"
     case .infiniPotCatalyst: "infinipot-catalyst"
@@ -85,13 +89,15 @@ package enum ProfileKey: Int, NamedChoice {
     case .promptBytes: .size(min: 1 << 10, max: 1 << 30)
     case .wordBytes: .size(min: 64, max: 1 << 30)
     case .tokens: .integer(min: 1, max: 1 << 24)
-    case .hugePages, .lockMemory: .boolean
+    case .hugePages, .lockMemory, .gemFilterExact: .boolean
     case .policyChunk: .integerOrAutomatic(min: 1, max: 512)
     case .promptMax, .scissorhandsDrop: .integerOrAutomatic(min: 1, max: 1 << 24)
     case .h2oRecent: .integer(min: 0, max: 99)
     case .scissorhandsRecent: .integer(min: 0, max: 1 << 24)
     case .scissorhandsHistory: .integerOrAutomatic(min: 1, max: 65_535)
     case .scissorhandsThreshold: .threshold
+    case .gemFilterLayer: .integerOrAutomatic(min: 1, max: 1023)
+    case .gemFilterTail: .integerOrAutomatic(min: 1, max: 1 << 24)
     case .infiniPotKept: .integer(min: 1, max: 99)
     case .infiniPotNovel: .integer(min: 0, max: 100)
     case .snapKVWindow: .integerOrAutomatic(min: 1, max: 512)
@@ -101,7 +107,7 @@ package enum ProfileKey: Int, NamedChoice {
 
 /// Which keys were written, and on which line of the profile; 0 where on none.
 struct ProfileKeyLines {
-  private var lines = InlineArray<30, Int>(repeating: 0)
+  private var lines = InlineArray<33, Int>(repeating: 0)
   private var override: ProfileKey?
 
   /// No key was written.

@@ -75,15 +75,16 @@ import Units
   @Test func averagesEqualTheirFractions() {
     var random = Random(seed: 5)
     for count in 1...40 {
-      let scores = (0..<count).map { _ in random.next() >> 20 }
+      let scores = (0..<count).map { _ in Int64(bitPattern: random.next()) >> 20 }
       let output = memory(count, of: UInt64.self)
       for edges in [Pooling.Edges.zeros, .valid] {
         Pooling.averages(of: buffer(scores), edges: edges, into: output)
         for index in 0..<count {
           let near = scores.indices.filter { abs($0 - index) <= 2 }
-          let divisor = UInt64(edges == .zeros ? 5 : near.count)
-          // The mean times 60, without rounding.
-          #expect(output[index] * divisor == near.reduce(0) { $0 + scores[$1] } * 60)
+          let divisor = Int64(edges == .zeros ? 5 : near.count)
+          // The mean times 60, without rounding; the upper half of the range is above 0.
+          let mean = Int64(bitPattern: output[index] ^ 1 << 63)
+          #expect(mean * divisor == near.reduce(0) { $0 + scores[$1] } * 60)
         }
       }
     }

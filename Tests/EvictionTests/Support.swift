@@ -19,7 +19,8 @@ struct Stage {
     var choices = EvictionSettings.Choices()
     change(&choices)
     settings = EvictionSettings(
-      policy: policy, slots: slots, trainedContext: trainedContext, choices: choices)
+      policy: policy, slots: slots, layers: layers, trainedContext: trainedContext,
+      choices: choices)
     precondition(settings.defect == nil, "the numbers go together")
     var real = RealArena(byteCount: 4 << 20)
     real.arena.begin(.positions)

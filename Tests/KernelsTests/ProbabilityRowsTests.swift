@@ -37,10 +37,10 @@ import Units
     ProbabilityRows.add(
       numerators: buffer(numerators), sum: sum, positions: buffer(positions), to: row)
     #expect(array(row).reduce(0) { $0 + Int($1) } == 2 * ProbabilityRows.one)
-    let sums = memory(count, of: UInt64.self)
+    let sums = memory(count, of: Int64.self)
     sums.fill(1 << 40)
     ProbabilityRows.add(row, to: sums)
-    #expect(array(sums) == array(row).map { 1 << 40 + UInt64($0) })
+    #expect(array(sums) == array(row).map { 1 << 40 + Int64($0) })
   }
 
   @Test func whatIsMissingGoesToTheOldestOfTheLargest() {

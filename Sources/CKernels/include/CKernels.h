@@ -135,7 +135,7 @@ typedef struct {
 void kernel_add_probabilities(const kernel_probabilities *arguments);
 
 // sums[slot] += row[slot].
-void kernel_add_sums(const uint32_t *row, size_t count, uint64_t *sums);
+void kernel_add_sums(const uint32_t *row, size_t count, int64_t *sums);
 
 // votes[slot] += 1 where row[slot] < limit and positions[slot] <= position.
 void kernel_count_low(const uint32_t *row, const uint32_t *positions, size_t count,
