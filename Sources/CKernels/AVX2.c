@@ -7,12 +7,23 @@
 #pragma clang attribute push(__attribute__((target("avx2,fma,f16c"))), apply_to = function)
 
 #define KERNEL_HALVES
+#define KERNEL_NEAREST
 #define KERNEL_ROWS 4
+#define KERNEL_FEW_ROWS 3
 #define KERNEL_WIDENS 1
 #define KERNEL_PREPARES 1
 #define KERNEL_INT8_TAKES_SUMS 0
 #include "Layout.h"
 #include "Rows.h"
+
+INLINE i32x16 nearest(f32x16 v) {
+  __m256 part[2];
+  __builtin_memcpy(part, &v, 64);
+  __m256i whole[2] = {_mm256_cvtps_epi32(part[0]), _mm256_cvtps_epi32(part[1])};
+  i32x16 result;
+  __builtin_memcpy(&result, whole, 64);
+  return result;
+}
 
 INLINE __m256i broadcast4(const void *x) {
   int32_t four;
@@ -35,12 +46,17 @@ INLINE void widen(const int8_t *quants, int16_t *wide) {
   }
 }
 
-typedef int16_t i16x16 __attribute__((ext_vector_type(16)));
-
 INLINE void store_wide(i32x16 a, i32x16 b, int16_t *wide) {
-  i16x16 low = __builtin_convertvector(a, i16x16), high = __builtin_convertvector(b, i16x16);
-  _mm256_storeu_si256((__m256i *)wide, even_before_odd((__m256i)low));
-  _mm256_storeu_si256((__m256i *)wide + 1, even_before_odd((__m256i)high));
+  const __m256i order = _mm256_setr_epi8(0, 1, 4, 5, 2, 3, 6, 7, 8, 9, 12, 13, 10, 11, 14, 15, 0,
+                                         1, 4, 5, 2, 3, 6, 7, 8, 9, 12, 13, 10, 11, 14, 15);
+  i32x16 both[2] = {a, b};
+  for (int i = 0; i < 2; i++) {
+    __m256i part[2];
+    __builtin_memcpy(part, &both[i], 64);
+    // Packs the lower halves, then the upper ones; quarters 0, 2, 1, 3 put them in order.
+    __m256i packed = _mm256_permute4x64_epi64(_mm256_packs_epi32(part[0], part[1]), 0xD8);
+    _mm256_storeu_si256((__m256i *)wide + i, _mm256_shuffle_epi8(packed, order));
+  }
 }
 
 INLINE __m256i even_bytes(__m256i w) { return _mm256_srai_epi16(_mm256_slli_epi16(w, 8), 8); }
@@ -170,7 +186,7 @@ INLINE void dots_prepared(const prepared_group *w, const int format, const row_g
 
 #define SET(name) avx2_##name
 #include "Common.h"
-#include "Products.h"
+#include "Attention.h"
 
 #pragma clang attribute pop
 

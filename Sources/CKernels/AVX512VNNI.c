@@ -17,6 +17,7 @@
 
 #define KERNEL_HALVES
 #define KERNEL_ROWS 8
+#define KERNEL_FEW_ROWS 4
 #define KERNEL_WIDENS 0
 #define KERNEL_PREPARES 0
 #define KERNEL_INT8_TAKES_SUMS 1
@@ -73,7 +74,7 @@ INLINE void dots_int4(const uint8_t *w, int octets, const row_group *x, const in
 
 #define SET(name) avx512vnni_##name
 #include "Common.h"
-#include "Products.h"
+#include "Attention.h"
 
 #pragma clang attribute pop
 

@@ -23,6 +23,10 @@ void SET(add)(const float *x, float *y, size_t count) {
   for (size_t i = 0; i < count; i++) y[i] += x[i];
 }
 
+void SET(divide)(const float *x, float by, float *y, size_t count) {
+  for (size_t i = 0; i < count; i++) y[i] = x[i] / by;
+}
+
 int SET(is_finite)(const float *x, size_t count) {
   // Integers order non-negative floats, NaN above infinity.
   i32x16 m = 0;
@@ -232,42 +236,88 @@ void SET(append_value_int4)(uint8_t *block, size_t dimensions, size_t slot, cons
   append_value(block, dimensions, slot, x, INT4);
 }
 
-INLINE i32x16 visible16(const kernel_softmax *s, u32x16 at, size_t slot) {
-  const i32x16 lane = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
-  size_t left = s->slot_count - slot;
+INLINE u32x16 positions_at(const kernel_softmax *s, size_t slot) {
   u32x16 positions = 0;
+  size_t left = s->slot_count - slot;
   if (left >= 16) __builtin_memcpy(&positions, s->slot_positions + slot, 64);
   else
     for (size_t i = 0; i < left; i++) positions[i] = s->slot_positions[slot + i];
-  i32x16 within = at - positions < s->window;
-  if (slot < s->sink_slots) within |= lane < (int32_t)smaller_size(s->sink_slots - slot, 16);
-  if (left < 16) within &= lane < (int32_t)left;
-  return (positions <= at) & within;
+  return positions;
+}
+
+// Scores of slots that are not visible become minus infinity.
+INLINE f32x16 visible_scores(const kernel_softmax *s, const float *p, u32x16 at, size_t slot,
+                             const int masked) {
+  const f32x16 score = load16(p + slot);
+  if (!masked) return score;
+  return positions_at(s, slot) <= at ? score : (f32x16)(-__builtin_inff());
+}
+
+INLINE void softmax_row(const kernel_softmax *s, size_t query, const int masked) {
+  float *p = s->scores + query * s->score_stride;
+  const u32x16 at = s->query_positions[query];
+  const size_t end = (s->slot_count + 15) / 16 * 16;
+  // What lies behind the last slot is never seen.
+  for (size_t slot = s->slot_count; slot < end; slot++) p[slot] = -__builtin_inff();
+  f32x16 largest = -0x1p127f, sum = 0.0f;
+  for (size_t slot = 0; slot < end; slot += 16)
+    largest = larger(visible_scores(s, p, at, slot, masked), largest);
+  const float top = fold_largest(largest);
+#pragma clang loop unroll_count(2)
+  for (size_t slot = 0; slot < end; slot += 16) {
+    f32x16 e = exp16_of_negative(visible_scores(s, p, at, slot, masked) - top);
+    store16(p + slot, e);
+    sum += e;
+  }
+  if (end % 32 != 0) store16(p + end, (f32x16)0.0f);
+  s->tops[query] = top;
+  s->sums[query] = fold(sum);
 }
 
 void SET(softmax)(const kernel_softmax *s) {
-  const f32x16 hidden = -__builtin_inff();
+  // Only near the end of the stream are there slots that some query does not see.
+  u32x16 newest = 0;
+  for (size_t slot = 0; slot < s->slot_count; slot += 16)
+    newest = __builtin_elementwise_max(newest, positions_at(s, slot));
+  const uint32_t last = __builtin_reduce_max(newest);
   for (size_t query = 0; query < s->queries; query++) {
-    float *p = s->scores + query * s->score_stride;
-    const u32x16 at = s->query_positions[query];
-    f32x16 largest = hidden, sum = 0.0f;
-    for (size_t slot = 0; slot < s->slot_count; slot += 16) {
-      f32x16 score = visible16(s, at, slot) ? load16(p + slot) : hidden;
-      store16(p + slot, score);
-      largest = larger(score, largest);
-    }
-    float top = fold_largest(largest);
-    // Where nothing is visible every element becomes 0.
-    if (top == hidden[0]) top = 0.0f;
-    for (size_t slot = 0; slot < s->slot_count; slot += 16) {
-      f32x16 e = exp16_of_negative(load16(p + slot) - top);
-      store16(p + slot, e);
-      sum += e;
-    }
-    size_t end = (s->slot_count + 15) / 16 * 16;
-    if (end % 32 != 0) store16(p + end, (f32x16)0.0f);
-    s->sums[query] = fold(sum);
+    if (s->query_positions[query] >= last) softmax_row(s, query, 0);
+    else softmax_row(s, query, 1);
   }
+}
+
+void SET(merge)(const kernel_merge *m) {
+  const float top = m->part_top > *m->total_top ? m->part_top : *m->total_top;
+  const float a = exp16_of_negative((f32x16)(*m->total_top - top))[0];
+  const float b = exp16_of_negative((f32x16)(m->part_top - top))[0];
+  for (size_t d = 0; d < m->dimensions; d += 16) {
+    size_t left = m->dimensions - d;
+    f32x16 total = load_some(m->total + d, left) * a;
+    store_some(m->total + d, fused(load_some(m->part + d, left), (f32x16)b, total), left);
+  }
+  *m->total_sum = fused((f32x16)m->part_sum, (f32x16)b, (f32x16)(*m->total_sum * a))[0];
+  *m->total_top = top;
+}
+
+void SET(probabilities)(const kernel_probabilities *s) {
+  const i32x16 lane = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
+  const float whole = 16777216.0f / s->sum;
+  u32x16 sum = 0, largest = 0;
+  for (size_t slot = 0; slot < s->slot_count; slot += 16) {
+    const float factor =
+        exp16_of_negative((f32x16)(s->tops[slot / s->run] - s->top))[0] * whole;
+    const size_t left = s->slot_count - slot;
+    f32x16 p = load16(s->numerators + slot) * factor;
+    if (left < 16) p = lane < (int32_t)left ? p : (f32x16)0.0f;
+    const u32x16 q = (u32x16)__builtin_convertvector(p, i32x16);
+    __builtin_memcpy(s->row + slot, &q, 64);
+    largest = __builtin_elementwise_max(largest, q);
+    sum += q;
+  }
+  const uint32_t top = __builtin_reduce_max(largest);
+  size_t first = 0;
+  while (s->row[first] != top) first++;
+  s->row[first] += 16777216u - __builtin_reduce_add(sum);
 }
 
 #endif

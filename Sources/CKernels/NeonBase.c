@@ -6,6 +6,7 @@
 #include "Neon.h"
 
 #define KERNEL_ROWS 2
+#define KERNEL_FEW_ROWS 1
 #define KERNEL_WIDENS 0
 #define KERNEL_PREPARES 0
 #define KERNEL_INT8_TAKES_SUMS 0
@@ -77,7 +78,7 @@ INLINE void dots_int4(const uint8_t *w, int octets, const row_group *x, const in
       set_part(&dot[r], i, vpaddq_s32(vpaddlq_s16(sum[r][2 * i]), vpaddlq_s16(sum[r][2 * i + 1])));
 }
 
-#include "Products.h"
+#include "Attention.h"
 #include "Table.h"
 
 KERNEL_TABLE(kernel_table_neon, portable);

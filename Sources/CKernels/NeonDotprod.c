@@ -10,6 +10,7 @@
 #include "Neon.h"
 
 #define KERNEL_ROWS 4
+#define KERNEL_FEW_ROWS 1
 #define KERNEL_WIDENS 0
 #define KERNEL_PREPARES 0
 #define KERNEL_INT8_TAKES_SUMS 0
@@ -56,7 +57,7 @@ INLINE void dots_int4(const uint8_t *w, int octets, const row_group *x, const in
     for (int i = 0; i < 4; i++) set_part(&dot[r], i, sum[r][i]);
 }
 
-#include "Products.h"
+#include "Attention.h"
 
 #pragma clang attribute pop
 

@@ -2,6 +2,7 @@
 // Plain C: runs everywhere, slow where fmaf is a library call.
 
 #define KERNEL_ROWS 2
+#define KERNEL_FEW_ROWS 1
 #define KERNEL_WIDENS 0
 #define KERNEL_PREPARES 0
 #define KERNEL_INT8_TAKES_SUMS 0
@@ -38,7 +39,7 @@ INLINE void dots_int4(const uint8_t *w, int octets, const row_group *x, const in
 #if defined(__aarch64__)
 #pragma clang attribute push(__attribute__((minsize)), apply_to = function)
 #endif
-#include "Products.h"
+#include "Attention.h"
 #if defined(__aarch64__)
 #pragma clang attribute pop
 #endif

@@ -8,6 +8,7 @@
   void set##_exponential(const float *, float *, size_t);                                       \
   void set##_swiglu(const float *, const float *, float *, size_t);                             \
   void set##_add(const float *, float *, size_t);                                               \
+  void set##_divide(const float *, float, float *, size_t);                                     \
   int set##_is_finite(const float *, size_t);                                                   \
   void set##_rope(float *, size_t, size_t, size_t, int, const float *, const float *);          \
   void set##_hadamard(float *, size_t, size_t);                                                 \
@@ -23,11 +24,13 @@
   void set##_append_key_int4(uint8_t *, size_t, size_t, const float *);                         \
   void set##_append_value_int8(uint8_t *, size_t, size_t, const float *);                       \
   void set##_append_value_int4(uint8_t *, size_t, size_t, const float *);                       \
-  void set##_softmax(const kernel_softmax *)
+  void set##_softmax(const kernel_softmax *);                                                   \
+  void set##_merge(const kernel_merge *);                                                       \
+  void set##_probabilities(const kernel_probabilities *)
 
 #define KERNEL_TABLE(name, set)                                                                 \
   const kernel_table name = {                                                                   \
-      set##_exponential,      set##_swiglu,          set##_add,                                 \
+      set##_exponential,      set##_swiglu,          set##_add,             set##_divide,        \
       set##_is_finite,        set##_rope,            set##_hadamard,                            \
       set##_rms_norm,         set##_quantize,        set##_quantize_int8,                       \
       set##_quantize_int4,    set##_quantize_int4_asymmetric,                                   \
@@ -35,8 +38,8 @@
       set##_row_int8,         set##_row_int4,        set##_row_int4_asymmetric,                 \
       set##_append_key_int8,  set##_append_key_int4,                                            \
       set##_append_value_int8, set##_append_value_int4, scores_int8,                            \
-      scores_int4,            set##_softmax,         weighted_sum_int8,                         \
-      weighted_sum_int4,                                                                        \
+      scores_int4,            set##_softmax,         set##_merge,           set##_probabilities, \
+      weighted_sum_int8,      weighted_sum_int4,                                                \
   }
 
 extern const kernel_table kernel_table_portable;

@@ -57,8 +57,13 @@ INLINE f32x16 magnitude(f32x16 v) { return (f32x16)((i32x16)v & 0x7FFFFFFF); }
 INLINE f32x16 fused(f32x16 a, f32x16 b, f32x16 c) { return __builtin_elementwise_fma(a, b, c); }
 INLINE f32x16 to_float(i32x16 v) { return __builtin_convertvector(v, f32x16); }
 
-// Nearest integer, ties to even, for magnitudes below 2^22.
+// Nearest integer, ties to even, for magnitudes below 2^22. KERNEL_NEAREST: the instruction set has
+// an instruction for it.
+#if !defined(KERNEL_NEAREST)
 INLINE i32x16 nearest(f32x16 v) { return (i32x16)(v + 12582912.0f) - 0x4B400000; }
+#else
+INLINE i32x16 nearest(f32x16 v);
+#endif
 INLINE f32x16 nearest_float(f32x16 v) { return (v + 12582912.0f) - 12582912.0f; }
 
 // Lanes folded 16 -> 8 -> 4 -> 2 -> 1.

@@ -22,6 +22,8 @@ package struct KVCache: BitwiseCopyable {
   /// Which slots are freed, where that does not.
   package let evictor: Evictor
 
+  /// 1, or 0 where all layers share the slots of one.
+  private let layerStep: Int
   private let kvHeads: Int
   private let slots: Int
   private let keys: FixedBuffer<UInt8>
@@ -36,6 +38,7 @@ package struct KVCache: BitwiseCopyable {
     self.keyLayout = keyLayout
     self.valueLayout = valueLayout
     self.kvHeads = kvHeads
+    layerStep = 1
     map = SlotMap(policy: settings.policy, slots: settings.slots)
     slots = settings.heldSlots
     arena.begin(.keys)
@@ -50,10 +53,32 @@ package struct KVCache: BitwiseCopyable {
     arena.end()
   }
 
+  /// Lays out the slots of one layer, which all layers overwrite in turn, in the current region.
+  package init(
+    oneLayerOf tokens: Int, kvHeads: Int, keyLayout: KeyLayout, valueLayout: ValueLayout,
+    in arena: inout Arena
+  ) {
+    self.keyLayout = keyLayout
+    self.valueLayout = valueLayout
+    self.kvHeads = kvHeads
+    layerStep = 0
+    let settings = EvictionSettings(
+      policy: .full, slots: max(tokens, SlotMap.sinkTokens + 1), layers: 1, trainedContext: 0,
+      choices: EvictionSettings.Choices())
+    map = SlotMap(policy: .full, slots: settings.slots)
+    slots = tokens
+    keys = arena.take(kvHeads * keyLayout.bytes(slots: tokens))
+    values = arena.take(kvHeads * valueLayout.bytes(slots: tokens))
+    positions = arena.take(tokens)
+    evictor = Evictor(
+      settings, layers: 1, kvHeads: kvHeads, headsPerGroup: 1, threads: 0, in: &arena)
+  }
+
   /// Stream position of each slot of a KV head.
   package func positions(layer: Int, head: Int) -> FixedBuffer<UInt32> {
     if evictor.settings.policy.isArithmetic {
-      return positions.extracting(layer * slots..<(layer + 1) * slots)
+      let start = layer * layerStep * slots
+      return positions.extracting(start..<start + slots)
     }
     return evictor.table.positions(evictor.table.set(layer: layer, head: head))
   }
@@ -61,15 +86,29 @@ package struct KVCache: BitwiseCopyable {
   /// The keys of one KV head of one layer.
   package func keys(layer: Int, head: Int) -> FixedBuffer<UInt8> {
     let bytes = keyLayout.bytes(slots: slots)
-    let start = (layer * kvHeads + head) * bytes
+    let start = (layer * layerStep * kvHeads + head) * bytes
     return keys.extracting(start..<start + bytes)
+  }
+
+  /// The keys of one KV head of one layer from slot `slot`, a multiple of 16, on.
+  package func keys(layer: Int, head: Int, from slot: Int) -> FixedBuffer<UInt8> {
+    precondition(slot % 16 == 0, "slots of whole tiles")
+    let all = keys(layer: layer, head: head)
+    return all.extracting(slot / 16 * keyLayout.tileBytes..<all.count)
   }
 
   /// The values of one KV head of one layer.
   package func values(layer: Int, head: Int) -> FixedBuffer<UInt8> {
     let bytes = valueLayout.bytes(slots: slots)
-    let start = (layer * kvHeads + head) * bytes
+    let start = (layer * layerStep * kvHeads + head) * bytes
     return values.extracting(start..<start + bytes)
+  }
+
+  /// The values of one KV head of one layer from slot `slot`, a multiple of 32, on.
+  package func values(layer: Int, head: Int, from slot: Int) -> FixedBuffer<UInt8> {
+    precondition(slot % 32 == 0, "slots of whole blocks")
+    let all = values(layer: layer, head: head)
+    return all.extracting(slot / 32 * valueLayout.blockBytes..<all.count)
   }
 
   /// Copies key and value of one slot over those of another, bit for bit.

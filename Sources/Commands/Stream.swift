@@ -32,7 +32,12 @@ struct Stream<System: Host> {
   ) throws(Failure) {
     let session = memory.session
     let start = System.nanoseconds()
-    let tokens = shortened(tokens)
+    let most = session.shape.eviction.promptMax
+    if session.shape.eviction.policy == .gemFilter && tokens.count > most {
+      throw .promptTooLong(tokens: tokens.count, slots: most)
+    }
+    guard let tokens = session.filtered(shortened(tokens), instructionStart: instructionStart)
+    else { throw .nonFinite(position: tokens.count) }
     do throws(Evictor.PromptDefect) {
       let document = min(instructionStart, tokens.count)
       try session.beginPrompt(

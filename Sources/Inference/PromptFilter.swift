@@ -1,6 +1,8 @@
 import Cache
 import Eviction
 import Memory
+import ModelFormat
+import Profiles
 import Units
 
 /// What the first pass of gemfilter holds: the hidden states of the longest prompt, and the keys and

@@ -33,6 +33,13 @@ package struct RunShape: BitwiseCopyable {
   /// The least context: the first tokens that streaming keeps and one more.
   package static let slotsMin = SlotMap.sinkTokens + 1
 
+  /// Query rows (heads × tokens) that one thread attends with at once, if that is whole tokens.
+  private static let queryRowsWanted = 12
+
+  /// Slots of a run: attention takes the slots run by run, each with its own softmax, and joins
+  /// them in order. A run's keys, values and scores stay in a processor's first caches.
+  package static let runSlots = 256
+
   /// Tokens past the text's own that a prompt may have: roles, beginning of text.
   private static let extraTokens = 256
 
@@ -107,17 +114,25 @@ package struct RunShape: BitwiseCopyable {
   /// see that no more comes; none where there is no text.
   package var promptBufferBytes: Int { promptBytes == 0 ? 0 : promptBytes + 3 }
 
-  /// Query rows (heads × tokens) that one thread attends with at once; where the policy sees
-  /// probabilities, all heads of a token that share a KV head are among them.
-  var queryRowsMax: Int {
-    eviction.policy.observes ? max(12 / headsPerGroup, 1) * headsPerGroup : 12
-  }
-
   /// Query heads that share a KV head.
   package var headsPerGroup: Int { model.queryHeads / model.kvHeads }
 
-  /// Elements of a row of scores: the slots, filled up to whole blocks.
-  package var scoreStride: Int { eviction.heldSlots.roundedUp(toMultipleOf: 32) }
+  /// Tokens whose query heads of one KV head are attended together.
+  package var tokensPerBlock: Int { max(Self.queryRowsWanted / headsPerGroup, 1) }
+
+  /// Query rows that one thread attends with at once.
+  package var queryRows: Int { tokensPerBlock * headsPerGroup }
+
+  /// Runs that hold `slots` slots.
+  package static func runs(slots: Int) -> Int { slots.dividedRoundingUp(by: runSlots) }
+
+  /// Slots whose probabilities somebody looks at; 0: nobody does.
+  var sightSlots: Int {
+    eviction.policy.observes ? eviction.heldSlots : eviction.votes ? eviction.filteredTokens : 0
+  }
+
+  /// The most slots that attention goes over.
+  var attendedSlots: Int { max(eviction.heldSlots, eviction.filteredTokens) }
 }
 
 extension Profile {
@@ -157,5 +172,5 @@ extension Profile {
     case .infiniPot: .infiniPot
     case .gemFilter, .gemFilterVote: .gemFilter
     }
-  }
+}
 }

@@ -12,7 +12,7 @@ import Units
 /// Shapes: T tokens of a tile, D model dimension, H query heads, G KV heads, d head dimension,
 /// F feed-forward dimension, V vocabulary; rows are filled up to multiples of 32.
 struct Scratch: BitwiseCopyable {
-  let hidden: FixedBuffer<Float>  // [T, D]
+  var hidden: FixedBuffer<Float>  // [T, D]
   let normed: FixedBuffer<Float>  // [T, D]
   let query: FixedBuffer<Float>  // [T, H d]
   let key: FixedBuffer<Float>  // [T, G d]
@@ -28,6 +28,8 @@ struct Scratch: BitwiseCopyable {
   let scales: FixedBuffer<Float>  // [T, groups of the widest row]
   let sums: FixedBuffer<Int32>  // [T, groups of the widest row]
   let logits: FixedBuffer<Float>  // [V]
+  let parts: AttentionParts  // [G, runs of slots, H / G], several threads
+  let sight: Sight  // [H], several threads, where the policy looks at probabilities
 
   init(_ shape: RunShape, in arena: inout Arena) {
     let model = shape.model
@@ -51,6 +53,13 @@ struct Scratch: BitwiseCopyable {
     quants = arena.take(ActivationRows.quantCount(rows: tokens, columns: widest))
     scales = arena.take(ActivationRows.groupCount(rows: tokens, columns: widest))
     sums = arena.take(ActivationRows.groupCount(rows: tokens, columns: widest))
+    let isShared = shape.profile.threads > 1
+    let runs = isShared ? RunShape.runs(slots: shape.attendedSlots) : 0
+    parts = AttentionParts(
+      rows: runs * model.queryHeads, headDimension: model.headDimension, in: &arena)
+    let observes = isShared && shape.eviction.policy.observes
+    sight = Sight(
+      rows: observes ? model.queryHeads : 0, slots: shape.eviction.heldSlots, in: &arena)
     arena.begin(.logits)
     logits = arena.take(model.vocabulary.roundedUp(toMultipleOf: WeightFormat.tileRows))
     arena.end()
@@ -77,32 +86,120 @@ struct Scratch: BitwiseCopyable {
 
 /// What one thread needs to attend.
 ///
-/// Shapes: R query rows, d head dimension, S slots filled up to whole blocks.
+/// Shapes: R query rows, d head dimension, S slots of a run.
 struct AttentionScratch: BitwiseCopyable {
   let vector: FixedBuffer<Float>  // [d], filled up to 32
   let scores: FixedBuffer<Float>  // [R, S]
-  let output: FixedBuffer<Float>  // [R, d]
-  let rowSums: FixedBuffer<Float>  // [R]
+  let parts: AttentionParts  // [R]
+  let totals: AttentionParts  // [R]
   let positions: FixedBuffer<UInt32>  // [R]
+  let queries: QueryScratch  // [R, d]
+  let sinkQueries: QueryScratch  // [R, d], streaming
   let cosines: FixedBuffer<Float>  // [rotated / 2] to rotate keys again
   let sines: FixedBuffer<Float>  // [rotated / 2]
-  let quants: FixedBuffer<Int8>  // [R, d]
-  let scales: FixedBuffer<Float>  // [R, groups]
-  let sums: FixedBuffer<Int32>  // [R, groups]
+  let sight: Sight  // [R], where somebody looks at probabilities
+  let seen: FixedBuffer<UInt32>  // one row of probabilities
 
   init(_ shape: RunShape, in arena: inout Arena) {
-    let rows = shape.queryRowsMax
+    let rows = shape.queryRows
     let pairs = shape.eviction.policy.isArithmetic ? 0 : shape.model.rotatedDimensions / 2
     let d = shape.model.headDimension
     vector = arena.take(Scratch.stride(d))
-    scores = arena.take(rows * shape.scoreStride)
-    output = arena.take(rows * Scratch.stride(d))
-    rowSums = arena.take(rows)
+    scores = arena.take(rows * RunShape.runSlots)
+    parts = AttentionParts(rows: rows, headDimension: d, in: &arena)
+    totals = AttentionParts(rows: rows, headDimension: d, in: &arena)
     positions = arena.take(rows)
     cosines = arena.take(pairs)
     sines = arena.take(pairs)
-    quants = arena.take(ActivationRows.quantCount(rows: rows, columns: d))
-    scales = arena.take(ActivationRows.groupCount(rows: rows, columns: d))
-    sums = arena.take(ActivationRows.groupCount(rows: rows, columns: d))
+    queries = QueryScratch(rows: rows, columns: d, in: &arena)
+    sinkQueries = QueryScratch(
+      rows: shape.eviction.policy == .streaming ? rows : 0, columns: d, in: &arena)
+    sight = Sight(rows: shape.sightSlots > 0 ? rows : 0, slots: shape.sightSlots, in: &arena)
+    seen = arena.take(shape.sightSlots.roundedUp(toMultipleOf: 16))
+  }
+}
+
+/// Quantized queries of one KV head.
+struct QueryScratch: BitwiseCopyable {
+  private let quants: FixedBuffer<Int8>
+  private let scales: FixedBuffer<Float>
+  private let sums: FixedBuffer<Int32>
+
+  init(rows: Int, columns: Int, in arena: inout Arena) {
+    quants = arena.take(ActivationRows.quantCount(rows: rows, columns: columns))
+    scales = arena.take(ActivationRows.groupCount(rows: rows, columns: columns))
+    sums = arena.take(ActivationRows.groupCount(rows: rows, columns: columns))
+  }
+
+  /// The first `count` rows of `columns` columns.
+  func rows(_ count: Int, columns: Int) -> ActivationRows {
+    ActivationRows(rows: count, columns: columns, quants: quants, scales: scales, sums: sums)
+  }
+}
+
+/// What attention made of some slots, per query row: the weighted sum of the values, the largest
+/// score and the sum of the weights.
+struct AttentionParts: BitwiseCopyable {
+  let outputs: FixedBuffer<Float>  // [rows, d], filled up to 32
+  let tops: FixedBuffer<Float>  // [rows]
+  let sums: FixedBuffer<Float>  // [rows]
+
+  init(rows: Int, headDimension: Int, in arena: inout Arena) {
+    outputs = arena.take(rows * Scratch.stride(headDimension))
+    tops = arena.take(rows)
+    sums = arena.take(rows)
+  }
+
+  private init(
+    outputs: FixedBuffer<Float>, tops: FixedBuffer<Float>, sums: FixedBuffer<Float>
+  ) {
+    self.outputs = outputs
+    self.tops = tops
+    self.sums = sums
+  }
+
+  /// Rows `range`, where a row of outputs takes `stride` elements.
+  func extracting(_ range: Range<Int>, stride: Int) -> AttentionParts {
+    AttentionParts(
+      outputs: outputs.extracting(range.lowerBound * stride..<range.upperBound * stride),
+      tops: tops.extracting(range), sums: sums.extracting(range))
+  }
+
+  /// Nothing seen yet in row `row`, whose output has `dimension` elements from `start` on.
+  func clear(row: Int, from start: Int, dimension: Int) {
+    for index in start..<start + dimension { outputs[index] = 0 }
+    tops[row] = KernelSet.emptyTop
+    sums[row] = 0
+  }
+}
+
+/// What softmax made of all slots, per query row, for those who look at probabilities.
+struct Sight: BitwiseCopyable {
+  private let numerators: FixedBuffer<Float>  // [rows, slots], whole runs
+  private let tops: FixedBuffer<Float>  // [rows, runs]
+  private let runs: Int
+
+  init(rows: Int, slots: Int, in arena: inout Arena) {
+    runs = RunShape.runs(slots: slots)
+    numerators = arena.take(rows * runs * RunShape.runSlots)
+    tops = arena.take(rows * runs)
+  }
+
+  /// Keeps a run of a row.
+  func keep(_ part: FixedBuffer<Float>, top: Float, row: Int, run: Int) {
+    let start = (row * runs + run) * RunShape.runSlots
+    numerators.extracting(start..<start + part.count).copy(from: part)
+    tops[row * runs + run] = top
+  }
+
+  /// The numerators of a row, run after run.
+  func numerators(row: Int) -> FixedBuffer<Float> {
+    let length = runs * RunShape.runSlots
+    return numerators.extracting(row * length..<(row + 1) * length)
+  }
+
+  /// The tops of a row's runs.
+  func tops(row: Int) -> FixedBuffer<Float> {
+    tops.extracting(row * runs..<(row + 1) * runs)
   }
 }

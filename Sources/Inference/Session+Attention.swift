@@ -1,5 +1,5 @@
-import Eviction
 import Cache
+import Eviction
 import Kernels
 import ModelFormat
 import Quantization
@@ -45,7 +45,16 @@ extension Session {
     }
   }
 
-  private func storeKey(_ layer: Int, head: Int, token: Int, _ thread: Int) {
+  /// Quantizes the keys of the tile into their slots.
+  func storeKeys(_ layer: Int, _ thread: Int) {
+    let tokens = 0..<step[0].count
+    if thread == 0 { storePositions(layer, tokens: tokens) }
+    for head in share(shape.model.kvHeads, thread) {
+      for token in tokens { storeKey(layer, head: head, token: token, thread) }
+    }
+  }
+
+  func storeKey(_ layer: Int, head: Int, token: Int, _ thread: Int) {
     let d = shape.model.headDimension
     let row = Scratch.row(token, of: scratch.key, columns: shape.model.kvDimension)
     let key = row.extracting(head * d..<(head + 1) * d)
@@ -73,109 +82,221 @@ extension Session {
       values: cache.values(layer: layer, head: head))
   }
 
-  /// Attends with this thread's blocks of query rows.
+  /// Attends with the queries of `tokens`, whose keys and values are stored.
   ///
-  /// The rows of a KV head are its query heads, token by token; a block is small enough that every
-  /// thread gets one, and at most what its scratch holds.
+  /// Several tokens are dealt out as blocks of query rows. One token has too few of them for many
+  /// threads: there the runs of slots are dealt out, and joined when all are done.
   private func attend(_ layer: Int, tokens: Range<Int>, _ thread: Int) {
-    let rowsPerHead = tokens.count * shape.headsPerGroup
-    let evenly = (rowsPerHead * shape.model.kvHeads).dividedRoundingUp(by: pool.threadCount)
-    // A policy sees whole tokens.
-    let least = shape.eviction.policy.observes ? shape.headsPerGroup : 1
-    let blockRows = min(
-      min(shape.queryRowsMax, rowsPerHead), evenly.roundedUp(toMultipleOf: least))
-    let blocks = rowsPerHead.dividedRoundingUp(by: blockRows)
+    if tokens.count == 1 && pool.threadCount > 1 {
+      attendByRuns(layer, token: tokens.lowerBound, thread)
+      return
+    }
+    let heads = shape.model.kvHeads
+    let evenly = (tokens.count * heads).dividedRoundingUp(by: pool.threadCount)
+    let blockTokens = min(shape.tokensPerBlock, evenly)
+    let blocks = tokens.count.dividedRoundingUp(by: blockTokens)
     var item = thread
-    while item < blocks * shape.model.kvHeads {
-      let first = item / shape.model.kvHeads * blockRows
-      let rows = first..<min(first + blockRows, rowsPerHead)
-      attend(
-        layer, head: item % shape.model.kvHeads, rows: rows, firstToken: tokens.lowerBound, thread)
+    while item < blocks * heads {
+      let first = tokens.lowerBound + item / heads * blockTokens
+      attendBlock(
+        layer, head: item % heads, tokens: first..<min(first + blockTokens, tokens.upperBound),
+        thread)
       item += pool.threadCount
     }
   }
 
-  /// One block of query rows over the live slots of one KV head.
-  private func attend(
-    _ layer: Int, head: Int, rows: Range<Int>, firstToken: Int, _ thread: Int
-  ) {
-    let d = shape.model.headDimension
+  /// The queries of one KV head of a few tokens, over all live slots.
+  private func attendBlock(_ layer: Int, head: Int, tokens: Range<Int>, _ thread: Int) {
     let own = attentionScratch[thread]
-    let lastToken = firstToken + (rows.upperBound - 1) / shape.headsPerGroup
-    let live = liveSlots(token: lastToken)
-    let queries = ActivationRows(
-      rows: rows.count, columns: d, quants: own.quants, scales: own.scales, sums: own.sums)
-    let keys = cache.keys(layer: layer, head: head)
-    let stride = shape.scoreStride
-
-    prepareQueries(layer, head: head, rows: rows, firstToken: firstToken, into: queries, thread)
+    let rows = tokens.count * shape.headsPerGroup
+    let stride = Scratch.stride(shape.model.headDimension)
+    let live = liveSlots(token: tokens.upperBound - 1)
+    let isSeen = isSeen(tokens)
+    prepareQueries(layer, head: head, tokens: tokens, thread)
     if step[0].sawNonFinite != 0 { return }
-    kernels.scores(
-      queries: queries, keys: keys, layout: cache.keyLayout, slots: 0..<live, into: own.scores,
-      scoreStride: stride)
-    if overwrites(token: lastToken) {
-      prepareQueries(
-        layer, head: head, rows: rows, firstToken: firstToken, forSinks: true, into: queries,
-        thread)
-      kernels.scores(
-        queries: queries, keys: keys, layout: cache.keyLayout, slots: 0..<SlotMap.sinkTokens,
-        into: own.scores, scoreStride: stride)
-    }
-    let rowSums = own.rowSums.extracting(0..<rows.count)
-    kernels.softmax(
-      own.scores, scoreStride: stride,
-      queryPositions: own.positions.extracting(0..<rows.count),
-      mask: AttentionMask(
-        slotPositions: cache.positions(layer: layer, head: head), slotCount: live, sinkSlots: 0,
-        window: UInt32.max),
-      sums: rowSums)
-    observe(layer, head: head, rows: rows, firstToken: firstToken, live: live, thread)
-    kernels.weightedSum(
-      probabilities: own.scores, probabilityStride: stride, sums: rowSums,
-      values: cache.values(layer: layer, head: head), layout: cache.valueLayout, slotCount: live,
-      into: own.output, outputStride: Scratch.stride(d))
-    for row in 0..<rows.count {
-      let output = own.output.extracting(
-        row * Scratch.stride(d)..<row * Scratch.stride(d) + d)
-      if cache.valueLayout.format == .int4 {
-        kernels.hadamard(output, blockLength: WalshHadamard.blockLength(headDimension: d))
+    for row in 0..<rows { clearTotal(row, thread) }
+    for run in 0..<RunShape.runs(slots: live) {
+      attendRun(
+        layer, head: head, run: run, live: live, rows: rows, into: own.parts, thread)
+      if isSeen { keep(own.parts, run: run, rows: rows, live: live, in: own.sight, thread) }
+      for row in 0..<rows {
+        join(own.parts.extracting(row..<row + 1, stride: stride), row: row, thread)
       }
-      let (token, queryHead) = place(of: rows.lowerBound + row, head, firstToken)
-      let target = Scratch.row(
-        token, of: scratch.attention, columns: shape.model.queryDimension)
-      for index in 0..<d { target[queryHead * d + index] = output[index] }
+    }
+    for row in 0..<rows {
+      let query = head * shape.headsPerGroup + row % shape.headsPerGroup
+      finish(row: row, token: tokens.lowerBound + row / shape.headsPerGroup, head: query, thread)
+    }
+    if !isSeen { return }
+    for token in tokens {
+      let first = (token - tokens.lowerBound) * shape.headsPerGroup
+      observe(
+        layer, head: head, token: token, live: live, sight: own.sight, firstRow: first,
+        firstTotal: first, thread)
     }
   }
 
-  /// The token of the tile and the query head of row `row` of a KV head.
-  private func place(of row: Int, _ head: Int, _ firstToken: Int) -> (token: Int, head: Int) {
-    (
-      firstToken + row / shape.headsPerGroup,
-      head * shape.headsPerGroup + row % shape.headsPerGroup
-    )
+  /// The queries of one token: every thread takes its share of all runs of all KV heads, then its
+  /// share of the query heads, and joins their runs.
+  private func attendByRuns(_ layer: Int, token: Int, _ thread: Int) {
+    let live = liveSlots(token: token)
+    let isSeen = isSeen(token..<token + 1)
+    let runs = RunShape.runs(slots: live)
+    let rows = shape.headsPerGroup
+    let stride = Scratch.stride(shape.model.headDimension)
+    var prepared = -1
+    for item in share(runs * shape.model.kvHeads, thread) {
+      let head = item / runs
+      if head != prepared {
+        prepareQueries(layer, head: head, tokens: token..<token + 1, thread)
+        prepared = head
+      }
+      if step[0].sawNonFinite != 0 { break }
+      let parts = scratch.parts.extracting(item * rows..<(item + 1) * rows, stride: stride)
+      attendRun(layer, head: head, run: item % runs, live: live, rows: rows, into: parts, thread)
+      if isSeen {
+        keep(
+          parts, run: item % runs, rows: rows, live: live, in: scratch.sight,
+          firstRow: head * rows, thread)
+      }
+    }
+    pool.barrier()
+    if step[0].sawNonFinite != 0 { return }
+    // Whoever shows a token to the policy joins all query heads of its KV head.
+    let heads = share(isSeen ? shape.model.kvHeads : shape.model.queryHeads, thread)
+    let perShare = isSeen ? rows : 1
+    for head in heads.lowerBound * perShare..<heads.upperBound * perShare {
+      let total = head % perShare
+      clearTotal(total, thread)
+      for run in 0..<runs {
+        let row = (head / rows * runs + run) * rows + head % rows
+        join(scratch.parts.extracting(row..<row + 1, stride: stride), row: total, thread)
+      }
+      finish(row: total, token: token, head: head, thread)
+      if isSeen && total == rows - 1 {
+        observe(
+          layer, head: head / rows, token: token, live: live, sight: scratch.sight,
+          firstRow: head / rows * rows, firstTotal: 0, thread)
+      }
+    }
   }
 
-  /// Norms, rotates and quantizes query rows; for the first tokens of a full streaming cache at the
+  /// Prepared query rows over one run of slots of a KV head.
+  private func attendRun(
+    _ layer: Int, head: Int, run: Int, live: Int, rows: Int, into parts: AttentionParts,
+    _ thread: Int
+  ) {
+    let own = attentionScratch[thread]
+    let slots = score(layer, head: head, run: run, live: live, rows: rows, thread)
+    kernels.softmax(
+      own.scores, scoreStride: RunShape.runSlots,
+      queryPositions: own.positions.extracting(0..<rows),
+      slotPositions: cache.positions(layer: layer, head: head).extracting(slots),
+      tops: parts.tops, sums: parts.sums)
+    kernels.weightedSum(
+      probabilities: own.scores, probabilityStride: RunShape.runSlots, queries: rows,
+      values: cache.values(layer: layer, head: head, from: slots.lowerBound),
+      layout: cache.valueLayout, slotCount: slots.count, into: parts.outputs,
+      outputStride: Scratch.stride(shape.model.headDimension))
+  }
+
+  /// The scores of prepared query rows over one run of slots of a KV head; returns the slots.
+  func score(
+    _ layer: Int, head: Int, run: Int, live: Int, rows: Int, _ thread: Int
+  ) -> Range<Int> {
+    let own = attentionScratch[thread]
+    let slots = run * RunShape.runSlots..<min((run + 1) * RunShape.runSlots, live)
+    let keys = cache.keys(layer: layer, head: head, from: slots.lowerBound)
+    kernels.scores(
+      queries: own.queries.rows(rows, columns: shape.model.headDimension), keys: keys,
+      layout: cache.keyLayout,
+      slots: 0..<slots.count, into: own.scores, scoreStride: RunShape.runSlots)
+    if run == 0 && needsSinkQueries(at: Int(own.positions[rows - 1])) {
+      kernels.scores(
+        queries: own.sinkQueries.rows(rows, columns: shape.model.headDimension), keys: keys,
+        layout: cache.keyLayout,
+        slots: 0..<SlotMap.sinkTokens, into: own.scores, scoreStride: RunShape.runSlots)
+    }
+    return slots
+  }
+
+  private func total(_ row: Int, _ thread: Int) -> FixedBuffer<Float> {
+    let start = row * Scratch.stride(shape.model.headDimension)
+    return attentionScratch[thread].totals.outputs
+      .extracting(start..<start + shape.model.headDimension)
+  }
+
+  func clearTotal(_ row: Int, _ thread: Int) {
+    let d = shape.model.headDimension
+    attentionScratch[thread].totals.clear(row: row, from: row * Scratch.stride(d), dimension: d)
+  }
+
+  /// Joins one run's row `part` to row `row` of this thread's totals.
+  func join(_ part: AttentionParts, row: Int, _ thread: Int) {
+    let totals = attentionScratch[thread].totals
+    kernels.merge(
+      part: part.outputs.extracting(0..<shape.model.headDimension), top: part.tops[0],
+      sum: part.sums[0], into: total(row, thread),
+      totalTop: totals.tops.extracting(row..<row + 1),
+      totalSum: totals.sums.extracting(row..<row + 1))
+  }
+
+  /// Divides row `row` of this thread's totals by its sum, into a query head of a token.
+  private func finish(row: Int, token: Int, head: Int, _ thread: Int) {
+    let d = shape.model.headDimension
+    let output = Scratch.row(token, of: scratch.attention, columns: shape.model.queryDimension)
+      .extracting(head * d..<(head + 1) * d)
+    kernels.divide(
+      total(row, thread), by: attentionScratch[thread].totals.sums[row], into: output)
+    if cache.valueLayout.format == .int4 {
+      kernels.hadamard(output, blockLength: WalshHadamard.blockLength(headDimension: d))
+    }
+  }
+
+  /// Whether a query at `position` is rotated once more for the first tokens: where the cache has
+  /// overwritten slots, so that its index in the cache is not its stream position.
+  private func needsSinkQueries(at position: Int) -> Bool {
+    overwrites(token: position - step[0].start)
+  }
+
+  /// Norms, rotates and quantizes the query heads of one KV head for each of `tokens`.
+  func prepareQueries(_ layer: Int, head: Int, tokens: Range<Int>, _ thread: Int) {
+    let own = attentionScratch[thread]
+    let (rows, d) = (tokens.count * shape.headsPerGroup, shape.model.headDimension)
+    var row = 0
+    for token in tokens {
+      let position = step[0].start + token
+      for query in head * shape.headsPerGroup..<(head + 1) * shape.headsPerGroup {
+        prepareQuery(
+          layer, query, token: token, into: own.queries.rows(rows, columns: d), row: row, thread)
+        if needsSinkQueries(at: position) {
+          prepareQuery(
+            layer, query, token: token, forSinks: true,
+            into: own.sinkQueries.rows(rows, columns: d), row: row, thread)
+        }
+        own.positions[row] = UInt32(position)
+        row += 1
+      }
+    }
+  }
+
+  /// One query head of one token; for the first tokens of a full streaming cache rotated to the
   /// query's index in the cache instead of its stream position.
-  private func prepareQueries(
-    _ layer: Int, head: Int, rows: Range<Int>, firstToken: Int, forSinks: Bool = false,
-    into queries: ActivationRows, _ thread: Int
+  private func prepareQuery(
+    _ layer: Int, _ head: Int, token: Int, forSinks: Bool = false, into queries: ActivationRows,
+    row: Int, _ thread: Int
   ) {
     let d = shape.model.headDimension
-    let own = attentionScratch[thread]
-    let query = own.vector.extracting(0..<d)
-    for row in 0..<rows.count {
-      let (token, queryHead) = place(of: rows.lowerBound + row, head, firstToken)
-      let source = Scratch.row(token, of: scratch.query, columns: shape.model.queryDimension)
-      for index in 0..<d { query[index] = source[queryHead * d + index] }
-      if shape.model.hasQueryKeyNorm { normalizeHead(query, .queryNorm, layer) }
-      rotate(query, token: token, forSinks: forSinks)
-      if cache.keyLayout.format == .int4 {
-        kernels.hadamard(query, blockLength: WalshHadamard.blockLength(headDimension: d))
-      }
-      if !kernels.quantize(query, into: queries, row: row) { markNonFinite() }
-      own.positions[row] = UInt32(step[0].start + token)
+    let query = attentionScratch[thread].vector.extracting(0..<d)
+    query.copy(
+      from: Scratch.row(token, of: scratch.query, columns: shape.model.queryDimension)
+        .extracting(head * d..<(head + 1) * d))
+    if shape.model.hasQueryKeyNorm { normalizeHead(query, .queryNorm, layer) }
+    rotate(query, token: token, forSinks: forSinks)
+    if cache.keyLayout.format == .int4 {
+      kernels.hadamard(query, blockLength: WalshHadamard.blockLength(headDimension: d))
     }
+    if !kernels.quantize(query, into: queries, row: row) { markNonFinite() }
   }
 
   private func normalizeHead(_ vector: FixedBuffer<Float>, _ norm: VectorRole, _ layer: Int) {

@@ -10,7 +10,7 @@ extension Session {
   /// The policy's view of the cache.
   package var evictor: Evictor { cache.evictor }
 
-  var settings: EvictionSettings { shape.eviction }
+  var settings: EvictionSettings { cache.evictor.settings }
 
   /// Whether a token may come at stream position `position`.
   ///
@@ -211,28 +211,54 @@ extension Session {
     }
   }
 
-  /// Shows the policy the rows of whole tokens: numerators and their sums, [rows][slots].
-  func observe(
-    _ layer: Int, head: Int, rows: Range<Int>, firstToken: Int, live: Int, _ thread: Int
+  /// Whether the policy looks at what any of these tokens of the tile see.
+  func isSeen(_ tokens: Range<Int>) -> Bool {
+    guard settings.policy.observes else { return false }
+    for token in tokens where evictor.observes(step[0].start + token) { return true }
+    return false
+  }
+
+  /// Keeps what softmax left of one run for `observe`.
+  func keep(
+    _ parts: AttentionParts, run: Int, rows: Int, live: Int, in sight: Sight, firstRow: Int = 0,
+    _ thread: Int
   ) {
-    guard settings.policy.observes else { return }
-    let own = attentionScratch[thread]
-    let group = shape.headsPerGroup
-    let positions = cache.positions(layer: layer, head: head).extracting(0..<live)
-    let share = evictor.shares[thread]
-    for first in stride(from: 0, to: rows.count, by: group) {
-      let position = step[0].start + firstToken + (rows.lowerBound + first) / group
-      guard evictor.observes(position) else { continue }
-      share.row.fill(0)
-      for row in first..<first + group {
-        let start = row * shape.scoreStride
-        ProbabilityRows.add(
-          numerators: own.scores.extracting(start..<start + live), sum: own.rowSums[row],
-          positions: positions, to: share.row)
-      }
-      evictor.observe(
-        layer: layer, head: head, position: position, stamp: stamp(layer), share)
+    let count = min(RunShape.runSlots, live - run * RunShape.runSlots)
+      .roundedUp(toMultipleOf: 16)
+    for row in 0..<rows {
+      let start = row * RunShape.runSlots
+      sight.keep(
+        attentionScratch[thread].scores.extracting(start..<start + count), top: parts.tops[row],
+        row: firstRow + row, run: run)
     }
+  }
+
+  /// Shows the policy what one token gives each slot of a KV head, all query heads together: their
+  /// rows of `sight` from `firstRow` on, and of the totals from `firstTotal` on.
+  func observe(
+    _ layer: Int, head: Int, token: Int, live: Int, sight: Sight, firstRow: Int,
+    firstTotal: Int, _ thread: Int
+  ) {
+    let position = step[0].start + token
+    guard evictor.observes(position) else { return }
+    let own = attentionScratch[thread]
+    let share = evictor.shares[thread]
+    share.row.fill(0)
+    for row in 0..<shape.headsPerGroup {
+      look(row: firstRow + row, of: sight, total: firstTotal + row, live: live, thread)
+      ProbabilityRows.add(own.seen.extracting(0..<live), to: share.row.extracting(0..<live))
+    }
+    evictor.observe(
+      layer: layer, head: head, position: position, stamp: stamp(layer), share)
+  }
+
+  /// Puts one row of probabilities into this thread's `seen`.
+  func look(row: Int, of sight: Sight, total: Int, live: Int, _ thread: Int) {
+    let own = attentionScratch[thread]
+    kernels.probabilities(
+      numerators: sight.numerators(row: row), tops: sight.tops(row: row),
+      run: RunShape.runSlots, slotCount: live, top: own.totals.tops[total],
+      sum: own.totals.sums[total], into: own.seen)
   }
 
   /// Adds what all threads saw of a layer to the scores, each thread a part of the slots.

@@ -1,5 +1,7 @@
+import Cache
 import Eviction
 import Kernels
+import ModelFormat
 package import Units
 
 /// The first pass of gemfilter: a few layers read the whole prompt and say which tokens matter.
@@ -69,7 +71,7 @@ extension Session {
     let layer = step[0].layer
     if step[0].phase == .layer {
       if layer == 0 { embed(thread) } else { fillRotary(thread) }
-      self.layer(layer, thread)
+      forward(layer: layer, thread: thread)
       return
     }
     fillRotary(thread)
@@ -99,12 +101,12 @@ extension Session {
       prepareQueries(layer, head: head, tokens: token..<token + 1, thread)
       if step[0].sawNonFinite != 0 { return }
       if shape.eviction.votes {
-        clearTotals(rows: group, thread)
+        for row in 0..<group { clearTotal(row, thread) }
         for run in 0..<RunShape.runs(slots: seen) {
-          look(layer, head: head, run: run, live: seen, rows: group, thread)
+          look(layer, head: head, run: run, live: seen, thread)
         }
         for row in 0..<group {
-          addProbabilities(row: row, live: seen, into: own.seen, thread)
+          look(row: row, of: own.sight, total: row, live: seen, thread)
           ProbabilityRows.add(own.seen, to: scores)
         }
       } else {
@@ -118,6 +120,25 @@ extension Session {
           }
         }
       }
+    }
+  }
+
+  /// Softmax of the queries of one token over one run, joined to the totals; without the values.
+  private func look(_ layer: Int, head: Int, run: Int, live: Int, _ thread: Int) {
+    let own = attentionScratch[thread]
+    let (rows, totals) = (shape.headsPerGroup, own.totals)
+    let slots = score(layer, head: head, run: run, live: live, rows: rows, thread)
+    kernels.softmax(
+      own.scores, scoreStride: RunShape.runSlots,
+      queryPositions: own.positions.extracting(0..<rows),
+      slotPositions: cache.positions(layer: layer, head: head).extracting(slots),
+      tops: own.parts.tops, sums: own.parts.sums)
+    keep(own.parts, run: run, rows: rows, live: live, in: own.sight, thread)
+    for row in 0..<rows {
+      kernels.merge(
+        part: .empty, top: own.parts.tops[row], sum: own.parts.sums[row], into: .empty,
+        totalTop: totals.tops.extracting(row..<row + 1),
+        totalSum: totals.sums.extracting(row..<row + 1))
     }
   }
 

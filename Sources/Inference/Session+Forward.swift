@@ -13,34 +13,37 @@ extension Session {
   /// F feed-forward dimension.
   func forward(thread: Int) {
     embed(thread)
-    for layer in 0..<shape.model.layers {
-      // Attention: x += Wo · attend(rope(Wq z + bq), cache ← rope(Wk z + bk), Wv z + bv)
-      normalize(scratch.hidden, .attentionNorm, layer, thread)
-      pool.barrier()
-      multiply(.query, layer, thread, into: scratch.query, bias: .queryBias)
-      multiply(.key, layer, thread, into: scratch.key, bias: .keyBias)
-      multiply(.value, layer, thread, into: scratch.value, bias: .valueBias)
-      pool.barrier()
-      attend(layer, thread)
-      pool.barrier()
-      fold(layer, thread)
-      quantize(scratch.attention, columns: shape.model.queryDimension, thread)
-      pool.barrier()
-      multiply(.attentionOutput, layer, thread, into: scratch.normed, addingTo: scratch.hidden)
-      pool.barrier()
+    for layer in 0..<shape.model.layers { forward(layer: layer, thread: thread) }
+  }
 
-      // Feed-forward: x += Wdown · (silu(Wgate z) · Wup z)
-      normalize(scratch.hidden, .feedForwardNorm, layer, thread)
-      pool.barrier()
-      multiply(.gate, layer, thread, into: scratch.gate)
-      multiply(.up, layer, thread, into: scratch.up)
-      activate(thread)
-      pool.barrier()
-      quantize(scratch.gate, columns: shape.model.feedForwardDimension, thread)
-      pool.barrier()
-      multiply(.down, layer, thread, into: scratch.normed, addingTo: scratch.hidden)
-      pool.barrier()
-    }
+  /// The tile through one layer.
+  func forward(layer: Int, thread: Int) {
+    // Attention: x += Wo · attend(rope(Wq z + bq), cache ← rope(Wk z + bk), Wv z + bv)
+    normalize(scratch.hidden, .attentionNorm, layer, thread)
+    pool.barrier()
+    multiply(.query, layer, thread, into: scratch.query, bias: .queryBias)
+    multiply(.key, layer, thread, into: scratch.key, bias: .keyBias)
+    multiply(.value, layer, thread, into: scratch.value, bias: .valueBias)
+    pool.barrier()
+    attend(layer, thread)
+    pool.barrier()
+    fold(layer, thread)
+    quantize(scratch.attention, columns: shape.model.queryDimension, thread)
+    pool.barrier()
+    multiply(.attentionOutput, layer, thread, into: scratch.normed, addingTo: scratch.hidden)
+    pool.barrier()
+
+    // Feed-forward: x += Wdown · (silu(Wgate z) · Wup z)
+    normalize(scratch.hidden, .feedForwardNorm, layer, thread)
+    pool.barrier()
+    multiply(.gate, layer, thread, into: scratch.gate)
+    multiply(.up, layer, thread, into: scratch.up)
+    activate(thread)
+    pool.barrier()
+    quantize(scratch.gate, columns: shape.model.feedForwardDimension, thread)
+    pool.barrier()
+    multiply(.down, layer, thread, into: scratch.normed, addingTo: scratch.hidden)
+    pool.barrier()
   }
 
   /// The logits of one row: W · rmsnorm(x).
@@ -63,20 +66,27 @@ extension Session {
   }
 
   /// x[t] = embedding[token t], and the rope tables of each position.
-  private func embed(_ thread: Int) {
+  func embed(_ thread: Int) {
     let matrix = model.matrix(.embedding)
     let stride = Scratch.stride(shape.model.modelDimension)
-    let pairs = shape.model.rotatedDimensions / 2
     for token in share(step[0].count, thread) {
       kernels.dequantize(
         row: Int(tile[token]), of: matrix.bytes, layout: matrix.layout,
         scratch: scratch.hidden.extracting(token * stride..<(token + 1) * stride))
+    }
+    fillRotary(thread)
+  }
+
+  /// The rope tables of each position of the tile; then all threads meet.
+  func fillRotary(_ thread: Int) {
+    let pairs = shape.model.rotatedDimensions / 2
+    for token in share(step[0].count, thread) {
       let position = step[0].start + token
       let entry = token * pairs..<(token + 1) * pairs
       Rotary.fillTable(
         position: UInt32(turn(of: position)), fractions: model.rotary,
         cosines: scratch.cosines.extracting(entry), sines: scratch.sines.extracting(entry))
-      if cache.map.policy == .streaming {
+      if settings.policy == .streaming {
         Rotary.fillTable(
           position: UInt32(cache.map.sinkQueryPosition(of: position)), fractions: model.rotary,
           cosines: scratch.sinkCosines.extracting(entry),
@@ -87,7 +97,7 @@ extension Session {
   }
 
   /// z[t] = rmsnorm(x[t]), quantized.
-  private func normalize(
+  func normalize(
     _ input: FixedBuffer<Float>, _ norm: VectorRole, _ layer: Int, _ thread: Int
   ) {
     let dimension = shape.model.modelDimension
@@ -112,7 +122,7 @@ extension Session {
   }
 
   /// y[t] = W · z[t] (+ bias) for this thread's rows of W; then x[t] += y[t] where asked.
-  private func multiply(
+  func multiply(
     _ role: MatrixRole, _ layer: Int, _ thread: Int, into output: FixedBuffer<Float>,
     bias: VectorRole? = nil, addingTo sum: FixedBuffer<Float>? = nil
   ) {

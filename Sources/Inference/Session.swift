@@ -21,6 +21,19 @@ struct Step: BitwiseCopyable {
   /// Set by any thread that meets a number that is not finite.
   var sawNonFinite: Int32 = 0
 
+  /// What threads do with a tile of the first pass of gemfilter, and in which layer.
+  var phase = Phase.layer
+  var layer = 0
+
+  enum Phase: BitwiseCopyable {
+    /// Run it through the layer.
+    case layer
+    /// Store its keys.
+    case keys
+    /// Let its queries choose.
+    case votes
+  }
+
   /// What threads do between two chunks of an evicting policy.
   var work = Work.makeRoom
 
@@ -55,7 +68,7 @@ package struct Session: BitwiseCopyable {
   package let model: Model
 
   /// Keys and values.
-  package let cache: KVCache
+  package internal(set) var cache: KVCache
 
   /// Token ids of the tile at hand.
   package let tile: FixedBuffer<Int32>
@@ -63,7 +76,10 @@ package struct Session: BitwiseCopyable {
   /// Token ids that a policy runs over the cache to see what they look at.
   let probeTokens: FixedBuffer<Int32>
 
-  let scratch: Scratch
+  var scratch: Scratch
+  /// The first pass of gemfilter.
+  let filter: PromptFilter
+
   let attentionScratch: FixedBuffer<AttentionScratch>
   let step: FixedBuffer<Step>
   /// The threads; one until the launch has started the others.
@@ -85,6 +101,7 @@ package struct Session: BitwiseCopyable {
       headsPerGroup: shape.headsPerGroup, keyLayout: shape.keyLayout,
       valueLayout: shape.valueLayout, settings: shape.eviction, threads: shape.profile.threads,
       in: &arena)
+    filter = PromptFilter(shape, in: &arena)
     scratch = Scratch(shape, in: &arena)
     arena.begin(.attention)
     tile = arena.take(shape.profile.tileTokens)
@@ -110,7 +127,7 @@ package struct Session: BitwiseCopyable {
   /// positions, and token ids must be in the vocabulary.
   package func prefill(start: Int, count: Int) -> Bool {
     precondition(count > 0 && count <= tile.count, "a tile has tokens")
-    if shape.eviction.policy.isArithmetic {
+    if settings.policy.isArithmetic {
       precondition(cache.map.admits(start + count - 1), "the cache has room")
     } else {
       let chunk = evictor.progress

@@ -1,40 +1,15 @@
 internal import CKernels
 package import Units
 
-/// Which slots a query sees.
-///
-/// Slot s is visible to a query at position P when its position p ≤ P and, unless s < `sinkSlots`,
-/// P − p < `window`.
-package struct AttentionMask: BitwiseCopyable {
-  /// Stream position of each slot; the live slots come first.
-  package let slotPositions: FixedBuffer<UInt32>
-  /// Live slots.
-  package let slotCount: Int
-  /// First slots that no window excludes.
-  package let sinkSlots: Int
-  /// Positions a query looks back, its own included; `UInt32.max` for all.
-  package let window: UInt32
-
-  /// A mask over `slotCount` live slots.
-  package init(
-    slotPositions: FixedBuffer<UInt32>, slotCount: Int, sinkSlots: Int, window: UInt32
-  ) {
-    precondition(slotCount >= 0 && slotCount <= slotPositions.count, "a position for each slot")
-    precondition(sinkSlots >= 0, "a number of slots")
-    precondition(window > 0, "a query sees itself")
-    self.slotPositions = slotPositions
-    self.slotCount = slotCount
-    self.sinkSlots = sinkSlots
-    self.window = window
-  }
-}
-
 /// Attention of queries over one KV head of the cache.
 ///
 /// Steps: `appendKey`, `appendValue` once per token; queries rotated (`hadamard`) where keys are
-/// int4 and quantized (`quantize`, columns = head dimension); `scores`, `softmax`, `weightedSum`;
-/// outputs rotated back where values are int4. Queries may be any mix of heads and tokens that
-/// share the KV head; the bits equal those of one query at a time.
+/// int4 and quantized (`quantize`, columns = head dimension). Then the slots are taken in runs of a
+/// fixed length, each run by `scores`, `softmax` and `weightedSum` on its own, and `merge` joins the
+/// runs in order; `divide` by the sum ends it; outputs are rotated back where values are int4.
+/// Because runs are cut by slot numbers alone, it does not matter who computes which of them.
+/// Queries may be any mix of heads and tokens that share the KV head; the bits equal those of one
+/// query at a time. (Online softmax: Milakov and Gimelshein, arXiv 1805.02867, section 3.)
 extension KernelSet {
   /// Quantizes a key into its slot, over whatever was there; int4 keys come rotated.
   package func appendKey(
@@ -99,58 +74,102 @@ extension KernelSet {
     }
   }
 
-  /// Turns scores into e^(score − largest) in place, 0 where the mask hides the slot.
+  /// Turns the scores of one run into e^(score − top) in place, 0 where a query does not see the
+  /// slot: where the slot's position is beyond the query's.
   ///
-  /// `scores` is [queries][scoreStride]; the stride is a multiple of 32 and holds the live slots.
-  /// `queryPositions` has the stream position of each query, its count is the number of queries;
-  /// each must see at least one slot. `sums` receives the sum of each row, which `weightedSum`
-  /// divides by.
+  /// `scores` is [queries][scoreStride]; the stride is a multiple of 32 and holds the run.
+  /// `slotPositions` has the stream position of each slot of the run, `queryPositions` that of each
+  /// query. `tops` receives the largest visible score of each row (−2^127 where there is none),
+  /// `sums` the sum of each row.
   package func softmax(
     _ scores: FixedBuffer<Float>, scoreStride: Int, queryPositions: FixedBuffer<UInt32>,
-    mask: AttentionMask, sums: FixedBuffer<Float>
+    slotPositions: FixedBuffer<UInt32>, tops: FixedBuffer<Float>, sums: FixedBuffer<Float>
   ) {
     precondition(scoreStride % 32 == 0, "rows of whole blocks")
-    precondition(mask.slotCount <= scoreStride, "a row holds the live slots")
+    precondition(slotPositions.count <= scoreStride, "a row holds the run")
     precondition(scores.count >= queryPositions.count * scoreStride, "a row for every query")
     precondition(sums.count >= queryPositions.count, "a sum for every query")
-    // SAFETY: the lines above and the mask's own checks keep every index inside.
+    precondition(tops.count >= queryPositions.count, "a top for every query")
+    // SAFETY: the lines above keep every index inside.
     var arguments = unsafe kernel_softmax(
-      scores: scores.unsafeBaseAddress, score_stride: scoreStride, slot_count: mask.slotCount,
-      slot_positions: mask.slotPositions.unsafeBaseAddress,
+      scores: scores.unsafeBaseAddress, score_stride: scoreStride,
+      slot_count: slotPositions.count, slot_positions: slotPositions.unsafeBaseAddress,
       query_positions: queryPositions.unsafeBaseAddress, queries: queryPositions.count,
-      sink_slots: min(mask.sinkSlots, mask.slotCount), window: mask.window,
-      sums: sums.unsafeBaseAddress)
+      sums: sums.unsafeBaseAddress, tops: tops.unsafeBaseAddress)
     unsafe table.pointee.softmax(&arguments)
   }
 
-  /// output[query] = Σ probability · value / sum, over the first `slotCount` slots.
+  /// output[query] = Σ probability · value, over the `slotCount` slots of a run.
   ///
-  /// `probabilities` is what `softmax` left, [queries][probabilityStride]; `sums` has one element
-  /// per query. Of each row of `output`, [queries][outputStride], the head dimension is written.
+  /// `probabilities` is what `softmax` left, [queries][probabilityStride]; `values` starts at the
+  /// first slot of the run, a multiple of 32. Of each row of `output`, [queries][outputStride], the
+  /// head dimension is written.
   package func weightedSum(
-    probabilities: FixedBuffer<Float>, probabilityStride: Int, sums: FixedBuffer<Float>,
+    probabilities: FixedBuffer<Float>, probabilityStride: Int, queries: Int,
     values: FixedBuffer<UInt8>, layout: ValueLayout, slotCount: Int,
     into output: FixedBuffer<Float>, outputStride: Int
   ) {
     precondition(slotCount >= 0 && probabilityStride % 32 == 0, "rows of whole blocks")
-    precondition(slotCount <= probabilityStride, "a row holds the live slots")
-    precondition(probabilities.count >= sums.count * probabilityStride, "a row for every query")
+    precondition(slotCount <= probabilityStride, "a row holds the run")
+    precondition(probabilities.count >= queries * probabilityStride, "a row for every query")
     precondition(values.count >= layout.bytes(slots: slotCount), "the values are there")
     precondition(outputStride >= layout.headDimension, "an output row holds a head")
-    guard sums.count > 0 else { return }
+    guard queries > 0 else { return }
     precondition(
-      output.count >= (sums.count - 1) * outputStride + layout.headDimension,
-      "room for every query")
+      output.count >= (queries - 1) * outputStride + layout.headDimension, "room for every query")
     // SAFETY: the lines above keep probabilities, values and outputs inside their buffers.
     var arguments = unsafe kernel_weighted_sum(
       values: values.unsafeBaseAddress, block_bytes: layout.blockBytes,
       dimensions: layout.headDimension, slot_count: slotCount,
       probabilities: probabilities.unsafeBaseAddress, probability_stride: probabilityStride,
-      sums: sums.unsafeBaseAddress, queries: sums.count, output: output.unsafeBaseAddress,
-      output_stride: outputStride)
+      queries: queries, output: output.unsafeBaseAddress, output_stride: outputStride)
     switch layout.format {
     case .int8: unsafe table.pointee.weighted_sum_int8(&arguments)
     case .int4: unsafe table.pointee.weighted_sum_int4(&arguments)
     }
+  }
+
+  /// The top of a row of which nothing has been seen.
+  package static var emptyTop: Float { -0x1p127 }
+
+  /// Joins what `softmax` and `weightedSum` made of one run to the runs before it.
+  ///
+  /// t = max(total top, part top); the total is scaled by e^(total top − t), the part by
+  /// e^(part top − t), and both are added; the sums alike. A total starts as zeros with
+  /// `emptyTop`. `totalTop` and `totalSum` have one element each.
+  package func merge(
+    part: FixedBuffer<Float>, top: Float, sum: Float, into total: FixedBuffer<Float>,
+    totalTop: FixedBuffer<Float>, totalSum: FixedBuffer<Float>
+  ) {
+    precondition(part.count == total.count, "one head each")
+    precondition(totalTop.count == 1 && totalSum.count == 1, "one row")
+    // SAFETY: the lines above keep every index inside.
+    var arguments = unsafe kernel_merge(
+      part: part.unsafeBaseAddress, part_top: top, part_sum: sum, total: total.unsafeBaseAddress,
+      total_top: totalTop.unsafeBaseAddress, total_sum: totalSum.unsafeBaseAddress,
+      dimensions: total.count)
+    unsafe table.pointee.merge(&arguments)
+  }
+
+  /// The row of probabilities that eviction policies see, in units of 2^−24: rounded down, and the
+  /// largest element, of equal ones the first, takes what is missing, so that it sums to 2^24.
+  ///
+  /// `numerators` holds what `softmax` left of one query, the runs of `run` slots one after the
+  /// other, and `tops` one top per run; `top` and `sum` are those of the merged runs. Elements of
+  /// `row` beyond the slots, up to a multiple of 16, become 0.
+  package func probabilities(
+    numerators: FixedBuffer<Float>, tops: FixedBuffer<Float>, run: Int, slotCount: Int, top: Float,
+    sum: Float, into row: FixedBuffer<UInt32>
+  ) {
+    let filled = slotCount.roundedUp(toMultipleOf: 16)
+    precondition(slotCount > 0, "a row has slots")
+    precondition(run > 0 && run % 16 == 0, "runs of whole vectors")
+    precondition(numerators.count >= filled && row.count >= filled, "whole vectors")
+    precondition(tops.count >= slotCount.dividedRoundingUp(by: run), "a top for every run")
+    // SAFETY: the lines above keep every index inside.
+    var arguments = unsafe kernel_probabilities(
+      numerators: numerators.unsafeBaseAddress, tops: tops.unsafeBaseAddress, run: run,
+      slot_count: slotCount, top: top, sum: sum, row: row.unsafeBaseAddress)
+    unsafe table.pointee.probabilities(&arguments)
   }
 }

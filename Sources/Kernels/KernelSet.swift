@@ -50,6 +50,13 @@ package struct KernelSet: BitwiseCopyable, @unchecked Sendable {
     unsafe table.pointee.add(x.unsafeBaseAddress, y.unsafeBaseAddress, x.count)
   }
 
+  /// y[i] = x[i] / divisor; may be in place.
+  package func divide(_ x: FixedBuffer<Float>, by divisor: Float, into y: FixedBuffer<Float>) {
+    precondition(x.count == y.count, "vectors of equal length")
+    // SAFETY: both buffers hold `count` elements.
+    unsafe table.pointee.divide(x.unsafeBaseAddress, divisor, y.unsafeBaseAddress, x.count)
+  }
+
   /// Whether every element is finite.
   package func isFinite(_ x: FixedBuffer<Float>) -> Bool {
     // SAFETY: `x` holds `count` elements.

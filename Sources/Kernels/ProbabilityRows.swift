@@ -8,23 +8,11 @@ package enum ProbabilityRows {
   /// What one row of probabilities sums to: exactly 2²⁴.
   package static var one: Int { 1 << 24 }
 
-  /// Adds one query's probabilities to `row`: numerator · 2²⁴ / `sum`, rounded down; what is missing
-  /// to 2²⁴ goes to the largest, of equal ones to the oldest.
-  ///
-  /// `numerators` are not negative and `sum`, about their sum, is positive; `positions` is the
-  /// stream position of each slot. Up to 255 rows fit an element.
-  package static func add(
-    numerators: FixedBuffer<Float>, sum: Float, positions: FixedBuffer<UInt32>,
-    to row: FixedBuffer<UInt32>
-  ) {
-    precondition(sum > 0, "a row has a sum")
-    precondition(positions.count >= numerators.count, "a position for each slot")
-    precondition(row.count >= numerators.count, "an element for each slot")
-    // SAFETY: the lines above keep every index inside.
-    var arguments = unsafe kernel_probabilities(
-      numerators: numerators.unsafeBaseAddress, positions: positions.unsafeBaseAddress,
-      slot_count: numerators.count, sum: sum, row: row.unsafeBaseAddress)
-    unsafe kernel_add_probabilities(&arguments)
+  /// sum[slot] += row[slot] for the slots of `sum`; up to 255 rows fit an element.
+  package static func add(_ row: FixedBuffer<UInt32>, to sum: FixedBuffer<UInt32>) {
+    precondition(row.count >= sum.count, "an element for each sum")
+    // SAFETY: both have `sum.count` elements.
+    unsafe kernel_add_rows(row.unsafeBaseAddress, sum.count, sum.unsafeBaseAddress)
   }
 
   /// sums[slot] += row[slot] for the slots of `sums`.

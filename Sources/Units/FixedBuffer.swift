@@ -88,6 +88,14 @@ public struct FixedBuffer<Element: BitwiseCopyable>: BitwiseCopyable, @unchecked
     for index in 0..<count { unsafe base[index] = value }
   }
 
+  /// Copies as many elements as there are from `source`, which may not overlap.
+  @inlinable
+  public func copy(from source: FixedBuffer<Element>) {
+    precondition(source.count == count, "as many elements as there are")
+    // SAFETY: both hold `count` initialized elements of a trivial type.
+    unsafe base.update(from: source.base, count: count)
+  }
+
   /// The start of the memory, for kernels; the caller keeps within `count` elements.
   @unsafe
   @inlinable

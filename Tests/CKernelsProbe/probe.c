@@ -8,7 +8,7 @@
 #pragma STDC FP_CONTRACT OFF
 #include "CKernels.h"
 
-#define INPUT 8192
+#define INPUT 16384
 
 static uint64_t state;
 static uint64_t hash;
@@ -48,7 +48,7 @@ static int8_t quants[INPUT];
 static float scales[INPUT / 8];
 static int32_t sums[INPUT / 8];
 static uint8_t bytes[1 << 18];
-static uint32_t positions[512];
+static uint32_t positions[2048];
 
 static void elementwise(const kernel_table *k) {
   for (int round = 0; round < 40; round++) {
@@ -108,13 +108,18 @@ static uint16_t random_half(void) {
   }
 }
 
-static void random_tiles(size_t tiles, size_t quant_bytes, size_t halves, size_t tile_bytes) {
+// Weight tiles: pairs of groups, the quants of both, then their parameters.
+static void random_tiles(size_t tiles, size_t groups, int format, size_t tile_bytes) {
   for (size_t t = 0; t < tiles; t++) {
-    uint8_t *tile = bytes + t * tile_bytes;
-    for (size_t i = 0; i < quant_bytes; i++) tile[i] = below(4) ? (uint8_t)random_bits() : 0x7F;
-    for (size_t i = 0; i < halves; i++) {
-      uint16_t half = random_half();
-      __builtin_memcpy(tile + quant_bytes + 2 * i, &half, 2);
+    uint8_t *p = bytes + t * tile_bytes;
+    for (size_t g = 0; g < groups; g += 2) {
+      size_t members = groups - g < 2 ? 1 : 2;
+      for (size_t i = 0; i < members * (format == 0 ? 512 : 256); i++)
+        *p++ = below(4) ? (uint8_t)random_bits() : 0x7F;
+      for (size_t i = 0; i < members * (format == 2 ? 32 : 16); i++, p += 2) {
+        uint16_t half = random_half();
+        __builtin_memcpy(p, &half, 2);
+      }
     }
   }
 }
@@ -133,10 +138,9 @@ static void products(const kernel_table *k) {
   for (int round = 0; round < 60; round++) {
     int format = round % 3;
     size_t groups = 1 + below(9), tiles = 1 + below(3), tokens = 1 + below(19);
-    size_t quant_bytes = groups * (format == 0 ? 512 : 256);
-    size_t halves = groups * (format == 2 ? 32 : 16);
-    size_t tile_bytes = (quant_bytes + 2 * halves + 63) / 64 * 64;
-    random_tiles(tiles, quant_bytes, halves, tile_bytes);
+    size_t group_bytes = (format == 0 ? 512 : 256) + (format == 2 ? 64 : 32);
+    size_t tile_bytes = (groups * group_bytes + 63) / 64 * 64;
+    random_tiles(tiles, groups, format, tile_bytes);
     kernel_rows x = random_rows(k, tokens, groups * 32 - below(32));
     kernel_matmul m = {bytes, tile_bytes, tiles, groups, x, d, tiles * 16};
     (format == 0 ? k->matmul_int8 : format == 1 ? k->matmul_int4 : k->matmul_int4_asymmetric)(&m);
@@ -147,10 +151,34 @@ static void products(const kernel_table *k) {
   }
 }
 
+// The first query's row of integers, and all queries' outputs (in b) joined to one.
+static void join(const kernel_table *k, const float *p, size_t slots, float *tops, float *totals,
+                 size_t queries, size_t dimension) {
+  static uint32_t row[2048];
+  kernel_probabilities q = {p, tops, 4096, slots, tops[0], totals[0], row};
+  if (totals[0] > 0.0f) {
+    k->probabilities(&q);
+    fold_in(row, slots * 4);
+  }
+  for (size_t query = 1; query < queries; query++) {
+    kernel_merge m = {b + query * dimension, tops[query], totals[query], b, tops, totals, dimension};
+    k->merge(&m);
+    fold_in(b, dimension * 4);
+    fold_in(totals, 4);
+  }
+  k->divide(b, 3.7f, b, dimension);
+  fold_in(b, dimension * 4);
+}
+
 static void attention(const kernel_table *k) {
   static const size_t dimensions[] = {6, 8, 48, 64, 80, 96, 128, 256};
   for (int round = 0; round < 64; round++) {
     size_t dimension = dimensions[below(8)], slots = 1 + below(90), queries = 1 + below(9);
+    // A few caches that are longer than what the kernels keep in their own at once.
+    if (round >= 62) {
+      dimension = 48;
+      slots = 1000 + below(400);
+    }
     int int4 = round & 1;
     size_t tile = (dimension + (int4 ? 7 : 3)) / (int4 ? 8 : 4) * 64;
     tile = (tile + (dimension + 31) / 32 * 32 + 63) / 64 * 64;
@@ -174,15 +202,16 @@ static void attention(const kernel_table *k) {
     fold_in(d, queries * stride * 4);
     uint32_t at[16];
     for (size_t q = 0; q < queries; q++) at[q] = (uint32_t)below(slots);
-    uint32_t window = (uint32_t)(1 + below(slots));
-    kernel_softmax p = {d, stride, slots, positions, at, queries, below(5), window, c};
+    float tops[16];
+    kernel_softmax p = {d, stride, slots, positions, at, queries, c, tops};
     k->softmax(&p);
     fold_in(d, queries * stride * 4);
     fold_in(c, queries * 4);
-    for (size_t q = 0; q < queries; q++) c[q] += 1.0f;
-    kernel_weighted_sum w = {values, block, dimension, slots, d, stride, c, queries, b, dimension};
+    fold_in(tops, queries * 4);
+    kernel_weighted_sum w = {values, block, dimension, slots, d, stride, queries, b, dimension};
     (int4 ? k->weighted_sum_int4 : k->weighted_sum_int8)(&w);
     fold_in(b, queries * dimension * 4);
+    join(k, d, slots, tops, c, queries, dimension);
   }
 }
 

@@ -143,10 +143,16 @@ struct SlowModel {
         query: entry.position < 4 && isStreaming ? forFirst : own, key: entry.keys[kvHead],
         isInt4: keysAreInt4, dimensions: d)
     }
-    let (p, total) = Reference.softmax(scores, isVisible: scores.map { _ in true })
-    let output = Reference.weightedSum(
-      p, sum: total, values: entries[layer].map { $0.values[kvHead] },
-      isInt4: valuesAreInt4, dimensions: d)
+    let values = entries[layer].map { $0.values[kvHead] }
+    var total = (output: [Float](repeating: 0, count: d), top: KernelSet.emptyTop, sum: Float(0))
+    for start in stride(from: 0, to: scores.count, by: RunShape.runSlots) {
+      let slots = start..<min(start + RunShape.runSlots, scores.count)
+      let run = Reference.softmax(Array(scores[slots]), isVisible: slots.map { _ in true })
+      let part = Reference.weightedSum(
+        run.numerators, values: Array(values[slots]), isInt4: valuesAreInt4, dimensions: d)
+      Reference.merge(part: part, top: run.top, sum: run.sum, into: &total)
+    }
+    let output = total.output.map { $0 / total.sum }
     return valuesAreInt4 ? rotated(output) : output
   }
 }

@@ -70,12 +70,9 @@ private struct RandomHead {
     for query in 0..<count {
       #expect(kernels.quantize(buffer(x[query]), into: queries, row: query))
     }
-    // Slots in an order that is not that of positions; every query sees the slot with position 0.
-    let positions = (0..<slots).map { UInt32($0 * 7 % slots * 3) }
-    let mask = AttentionMask(
-      slotPositions: buffer(positions), slotCount: slots, sinkSlots: 4,
-      window: random.below(2) == 0 ? .max : UInt32(1 + slots))
-    let at = (0..<count).map { _ in UInt32(random.below(3 * slots)) }
+    // Slots in an order that is not that of positions; some queries see all, some few, some none.
+    let positions = (0..<slots).map { UInt32(1 + $0 * 7 % slots * 3) }
+    let at = (0..<count).map { _ in UInt32(random.below(4 * slots)) }
     let scoreStride = slots.roundedUp(toMultipleOf: 32) + 32
     let scores = buffer([Float](repeating: .nan, count: count * scoreStride))
     let cut = random.below(slots + 1)
@@ -86,11 +83,13 @@ private struct RandomHead {
     }
     let scored = array(scores)
     let sums = buffer([Float](repeating: 0, count: count))
+    let tops = buffer([Float](repeating: 0, count: count))
     kernels.softmax(
-      scores, scoreStride: scoreStride, queryPositions: buffer(at), mask: mask, sums: sums)
+      scores, scoreStride: scoreStride, queryPositions: buffer(at),
+      slotPositions: buffer(positions), tops: tops, sums: sums)
     let output = buffer([Float](repeating: 0, count: count * dimension))
     kernels.weightedSum(
-      probabilities: scores, probabilityStride: scoreStride, sums: sums, values: head.values,
+      probabilities: scores, probabilityStride: scoreStride, queries: count, values: head.values,
       layout: head.valueLayout, slotCount: slots, into: output, outputStride: dimension)
     for query in 0..<count {
       let row = Reference.quantize(x[query])
@@ -99,16 +98,71 @@ private struct RandomHead {
       }
       let start = query * scoreStride
       #expect(sameBits(Array(scored[start..<start + slots]), expected))
-      let isVisible = (0..<slots).map {
-        positions[$0] <= at[query] && ($0 < 4 || at[query] - positions[$0] < mask.window)
-      }
-      let (p, sum) = Reference.softmax(expected, isVisible: isVisible)
-      #expect(sameBits((0..<slots).map { scores[start + $0] }, p))
-      #expect(sums[query].bitPattern == sum.bitPattern)
+      let run = Reference.softmax(expected, isVisible: positions.map { $0 <= at[query] })
+      #expect(sameBits((0..<slots).map { scores[start + $0] }, run.numerators))
+      #expect(tops[query].bitPattern == run.top.bitPattern)
+      #expect(sums[query].bitPattern == run.sum.bitPattern)
       let result = Reference.weightedSum(
-        p, sum: sum, values: head.valueGroups, isInt4: formats.1 == .int4, dimensions: dimension)
+        run.numerators, values: head.valueGroups, isInt4: formats.1 == .int4,
+        dimensions: dimension)
       let actual = (0..<dimension).map { output[query * dimension + $0] }
-      #expect(sameBits(actual, result) || isVisible.allSatisfy { !$0 }, "\(dimension), \(slots)")
+      #expect(sameBits(actual, result), "\(dimension), \(slots)")
+    }
+  }
+
+  /// Runs joined in order, with an empty one, one far below and one far above the others.
+  @Test(arguments: runnableSets)
+  func runsJoinAsInTheReference(set: InstructionSet) {
+    let kernels = KernelSet(set)
+    var random = Random(seed: 21)
+    for dimension in [6, 48, 64, 80, 128] {
+      var expected = (
+        output: [Float](repeating: 0, count: dimension), top: KernelSet.emptyTop, sum: Float(0)
+      )
+      let total = buffer(expected.output)
+      let (top, sum) = (buffer([expected.top]), buffer([expected.sum]))
+      for runTop in [KernelSet.emptyTop, 1, 1.5, -200, 90, KernelSet.emptyTop, 89.99] as [Float] {
+        let isEmpty = runTop == KernelSet.emptyTop
+        let part = isEmpty ? [Float](repeating: 0, count: dimension) : random.floats(dimension)
+        let runSum: Float = isEmpty ? 0 : 1 + Float(random.below(1000)) / 7
+        Reference.merge(part: part, top: runTop, sum: runSum, into: &expected)
+        kernels.merge(
+          part: buffer(part), top: runTop, sum: runSum, into: total, totalTop: top, totalSum: sum)
+        #expect(sameBits(array(total), expected.output))
+        #expect(top[0] == expected.top && sum[0].bitPattern == expected.sum.bitPattern)
+      }
+      let divided = buffer(expected.output)
+      kernels.divide(total, by: sum[0], into: divided)
+      #expect(sameBits(array(divided), expected.output.map { $0 / expected.sum }))
+    }
+  }
+
+  @Test(arguments: runnableSets)
+  func probabilitiesAreIntegersThatSumToOne(set: InstructionSet) {
+    let kernels = KernelSet(set)
+    var random = Random(seed: 22)
+    for slots in [1, 15, 16, 31, 32, 33, 64, 77, 96] {
+      for sharpness in [0, 1, 8, 60] as [Float] {
+        let scores = random.floats(slots).map { $0 * sharpness }
+        let runs = stride(from: 0, to: slots, by: 32).map { start in
+          let slice = Array(scores[start..<min(start + 32, slots)])
+          return Reference.softmax(
+            slice, isVisible: slice.indices.map { _ in start == 0 || random.below(5) > 0 })
+        }
+        var total = (output: [Float](), top: KernelSet.emptyTop, sum: Float(0))
+        for run in runs { Reference.merge(part: [], top: run.top, sum: run.sum, into: &total) }
+        let filled = slots.roundedUp(toMultipleOf: 16)
+        let numerators = runs.flatMap(\.numerators)
+        let row = buffer([UInt32](repeating: .max, count: filled))
+        kernels.probabilities(
+          numerators: buffer(numerators + [Float](repeating: .nan, count: filled - slots)),
+          tops: buffer(runs.map(\.top)), run: 32, slotCount: slots, top: total.top,
+          sum: total.sum, into: row)
+        let expected = Reference.probabilities(runs, top: total.top, sum: total.sum)
+        #expect((0..<slots).map { row[$0] } == expected)
+        #expect((slots..<filled).allSatisfy { row[$0] == 0 })
+        #expect(expected.reduce(0) { $0 + Int($1) } == 1 << 24)
+      }
     }
   }
 

@@ -18,20 +18,21 @@ package enum Reference {
   package static func exponential(_ x: Float) -> Float {
     if x > 88.72283 { return .infinity }
     if x < -87.33 { return 0 }
-    let n = Rounding.nearestEven(x * 1.44269504)
-    let r = (x - n * 0.693359375) - n * -2.12194440e-4
+    let n = fused(x, 1.44269504, 12_582_912) - 12_582_912
+    let r = fused(n, 2.12194440e-4, fused(n, -0.693359375, x))
     let coefficients: [Float] = [
-      1.3981999507e-3, 8.3334519073e-3, 4.1665795894e-2, 1.6666665459e-1, 5.0000001201e-1,
+      0x1.123a20p-7, 0x1.5558f2p-5, 0x1.555492p-3, 0x1.fffffcp-2, 1, 1,
     ]
-    var p: Float = 1.9875691500e-4
-    for coefficient in coefficients { p = p * r + coefficient }
-    p = p * (r * r) + r
-    p = p + 1
+    var p: Float = 0x1.6a23d0p-10
+    for coefficient in coefficients { p = fused(p, r, coefficient) }
     let power = Int(n)
     let half = power >> 1
     return p * Float(sign: .plus, exponent: half, significand: 1)
       * Float(sign: .plus, exponent: power - half, significand: 1)
   }
+
+  /// a · b + c, rounded once.
+  private static func fused(_ a: Float, _ b: Float, _ c: Float) -> Float { c.addingProduct(a, b) }
 
   /// x · sigmoid(x).
   package static func silu(_ x: Float) -> Float { x / (1 + exponential(-x)) }
@@ -121,16 +122,53 @@ package enum Reference {
     product(key, format: isInt4 ? .int4 : .int8, x: query) * (1 / Float(dimensions).squareRoot())
   }
 
-  /// Probabilities before division, and their sum.
-  package static func softmax(_ scores: [Float], isVisible: [Bool]) -> (p: [Float], sum: Float) {
-    let largest = zip(scores, isVisible).filter(\.1).map(\.0).max() ?? -.infinity
-    let p = zip(scores, isVisible).map { $1 ? exponential($0 - largest) : 0 }
-    return (p, laneSum(p))
+  /// What attention makes of one run of slots.
+  package struct Run: Equatable {
+    /// Largest visible score.
+    package var top: Float
+    /// e^(score − top), 0 where the slot is not visible.
+    package var numerators: [Float]
+    /// Sum of the numerators.
+    package var sum: Float
   }
 
-  /// The output of attention for one query; `values` is [slots][groups].
+  /// The softmax of one run, before division.
+  package static func softmax(_ scores: [Float], isVisible: [Bool]) -> Run {
+    let top = zip(scores, isVisible).filter(\.1).map(\.0).max() ?? -0x1p127
+    let p = zip(scores, isVisible).map { $1 ? exponential($0 - top) : 0 }
+    return Run(top: top, numerators: p, sum: laneSum(p))
+  }
+
+  /// Joins one run's output, top and sum to a total's.
+  package static func merge(
+    part: [Float], top: Float, sum: Float,
+    into total: inout (output: [Float], top: Float, sum: Float)
+  ) {
+    let largest = max(total.top, top)
+    let a = exponential(total.top - largest)
+    let b = exponential(top - largest)
+    total.output = zip(total.output, part).map { fused($1, b, $0 * a) }
+    total.sum = fused(sum, b, total.sum * a)
+    total.top = largest
+  }
+
+  /// Probabilities in units of 2^−24 that sum to 2^24.
+  package static func probabilities(_ runs: [Run], top: Float, sum: Float) -> [UInt32] {
+    var row: [UInt32] = []
+    for run in runs {
+      let factor = exponential(run.top - top) * (16_777_216 / sum)
+      row += run.numerators.map { UInt32($0 * factor) }
+    }
+    let missing = 16_777_216 - row.reduce(0) { $0 + Int($1) }
+    if let first = row.firstIndex(of: row.max() ?? 0) {
+      row[first] = UInt32(Int(row[first]) + missing)
+    }
+    return row
+  }
+
+  /// The weighted sum of the values of one run; `values` is [slots][groups].
   package static func weightedSum(
-    _ p: [Float], sum: Float, values: [[QuantizedGroup]], isInt4: Bool, dimensions: Int
+    _ p: [Float], values: [[QuantizedGroup]], isInt4: Bool, dimensions: Int
   ) -> [Float] {
     var output = [Float](repeating: 0, count: dimensions)
     for start in stride(from: 0, to: p.count, by: 32) {
@@ -146,6 +184,6 @@ package enum Reference {
         output[dimension].addProduct(Float(dot), y.scales[0])
       }
     }
-    return output.map { $0 / sum }
+    return output
   }
 }

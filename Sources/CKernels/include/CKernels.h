@@ -52,9 +52,9 @@ typedef struct {
   size_t score_stride;
 } kernel_scores;
 
-// In place: p = visible ? exp(score - largest visible score) : 0 for slots < slot_count, 0 up to
-// the next multiple of 32; sums[query] = lane sum of p. A slot is visible to a query when position
-// <= query position and (slot < sink_slots or query position - position < window).
+// In place, over one run of slots: top = largest visible score, or -2^127 where none is;
+// p = visible ? exp(score - top) : 0 for slots < slot_count, 0 up to the next multiple of 32;
+// sums[query] = lane sum of p. A slot is visible to a query when position <= query position.
 typedef struct {
   float *scores;           // [queries][score_stride]
   size_t score_stride;
@@ -62,12 +62,11 @@ typedef struct {
   const uint32_t *slot_positions;   // [slot_count]
   const uint32_t *query_positions;  // [queries]
   size_t queries;
-  size_t sink_slots;
-  uint32_t window;
   float *sums;             // [queries]
+  float *tops;             // [queries]
 } kernel_softmax;
 
-// output[query][dimension] = acc / sum: per block of 32 slots in order, y = p * value scale is
+// output[query][dimension] = acc: per block of 32 slots in order, y = p * value scale is
 // quantized like an activation group (once per group of 32 dimensions), then
 // acc = fma(dot, scale of y, acc).
 typedef struct {
@@ -77,17 +76,42 @@ typedef struct {
   size_t slot_count;
   const float *probabilities;       // [queries][probability_stride], zero up to a multiple of 32
   size_t probability_stride;
-  const float *sums;       // [queries]
   size_t queries;
   float *output;           // [queries][output_stride]
   size_t output_stride;
 } kernel_weighted_sum;
+
+// Joins one run of slots to those before it, as if all had been one: t = larger top,
+// a = exp(total_top - t), b = exp(part_top - t), total = fma(part, b, total * a), the sum alike.
+typedef struct {
+  const float *part;       // [dimensions]
+  float part_top;
+  float part_sum;
+  float *total;            // [dimensions]
+  float *total_top;
+  float *total_sum;
+  size_t dimensions;
+} kernel_merge;
+
+// What eviction policies see: row[slot] = the share of `slot` in 2^24, rounded down, of p * f with
+// f = exp(tops[slot / run] - top) * (2^24 / sum); then the largest element, of equal ones the
+// first, takes what is missing, so that the row sums to 2^24.
+typedef struct {
+  const float *numerators; // p of softmax, runs one after the other
+  const float *tops;       // one per run
+  size_t run;              // slots of a run, a multiple of 16
+  size_t slot_count;       // at least one
+  float top;               // of the merged runs
+  float sum;
+  uint32_t *row;           // [slot_count], filled up to a multiple of 16 with zeros
+} kernel_probabilities;
 
 typedef struct {
   // Elementwise. exponential: 0 below -87.33, infinite above 88.72.
   void (*exponential)(const float *x, float *y, size_t count);
   void (*swiglu)(const float *gate, const float *up, float *y, size_t count);
   void (*add)(const float *x, float *y, size_t count);  // y += x
+  void (*divide)(const float *x, float by, float *y, size_t count);  // y = x / by
   // 1 where every element is finite.
   int (*is_finite)(const float *x, size_t count);
   // Pairs (2i, 2i + 1) where interleaved, else (i, i + rotated / 2), in each of `heads` heads.
@@ -118,21 +142,14 @@ typedef struct {
   void (*scores_int8)(const kernel_scores *arguments);
   void (*scores_int4)(const kernel_scores *arguments);
   void (*softmax)(const kernel_softmax *arguments);
+  void (*merge)(const kernel_merge *arguments);
+  void (*probabilities)(const kernel_probabilities *arguments);
   void (*weighted_sum_int8)(const kernel_weighted_sum *arguments);
   void (*weighted_sum_int4)(const kernel_weighted_sum *arguments);
 } kernel_table;
 
-// row[slot] += floor(p * 2^24 / sum), of which what is missing to 2^24 goes to the largest p, of
-// equal ones to that with the lowest position: one row adds exactly 2^24. sum > 0, all p >= 0.
-typedef struct {
-  const float *numerators;          // [slot_count]
-  const uint32_t *positions;        // [slot_count], different where p > 0
-  size_t slot_count;
-  float sum;
-  uint32_t *row;                    // [slot_count]
-} kernel_probabilities;
-
-void kernel_add_probabilities(const kernel_probabilities *arguments);
+// sum[slot] += row[slot].
+void kernel_add_rows(const uint32_t *row, size_t count, uint32_t *sum);
 
 // sums[slot] += row[slot].
 void kernel_add_sums(const uint32_t *row, size_t count, int64_t *sums);
