@@ -28,8 +28,6 @@ struct Scratch: BitwiseCopyable {
   let scales: FixedBuffer<Float>  // [T, groups of the widest row]
   let sums: FixedBuffer<Int32>  // [T, groups of the widest row]
   let logits: FixedBuffer<Float>  // [V]
-  let parts: AttentionParts  // [G, runs of slots, H / G], several threads
-  let sight: Sight  // [H], several threads, where the policy looks at probabilities
 
   init(_ shape: RunShape, in arena: inout Arena) {
     let model = shape.model
@@ -53,13 +51,6 @@ struct Scratch: BitwiseCopyable {
     quants = arena.take(ActivationRows.quantCount(rows: tokens, columns: widest))
     scales = arena.take(ActivationRows.groupCount(rows: tokens, columns: widest))
     sums = arena.take(ActivationRows.groupCount(rows: tokens, columns: widest))
-    let isShared = shape.profile.threads > 1
-    let runs = isShared ? RunShape.runs(slots: shape.attendedSlots) : 0
-    parts = AttentionParts(
-      rows: runs * model.queryHeads, headDimension: model.headDimension, in: &arena)
-    let observes = isShared && shape.eviction.policy.observes
-    sight = Sight(
-      rows: observes ? model.queryHeads : 0, slots: shape.eviction.heldSlots, in: &arena)
     arena.begin(.logits)
     logits = arena.take(model.vocabulary.roundedUp(toMultipleOf: WeightFormat.tileRows))
     arena.end()

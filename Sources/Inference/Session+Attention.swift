@@ -152,11 +152,11 @@ extension Session {
         prepared = head
       }
       if step[0].sawNonFinite != 0 { break }
-      let parts = scratch.parts.extracting(item * rows..<(item + 1) * rows, stride: stride)
+      let parts = self.parts.extracting(item * rows..<(item + 1) * rows, stride: stride)
       attendRun(layer, head: head, run: item % runs, live: live, rows: rows, into: parts, thread)
       if isSeen {
         keep(
-          parts, run: item % runs, rows: rows, live: live, in: scratch.sight,
+          parts, run: item % runs, rows: rows, live: live, in: sight,
           firstRow: head * rows, thread)
       }
     }
@@ -170,12 +170,12 @@ extension Session {
       clearTotal(total, thread)
       for run in 0..<runs {
         let row = (head / rows * runs + run) * rows + head % rows
-        join(scratch.parts.extracting(row..<row + 1, stride: stride), row: total, thread)
+        join(self.parts.extracting(row..<row + 1, stride: stride), row: total, thread)
       }
       finish(row: total, token: token, head: head, thread)
       if isSeen && total == rows - 1 {
         observe(
-          layer, head: head / rows, token: token, live: live, sight: scratch.sight,
+          layer, head: head / rows, token: token, live: live, sight: sight,
           firstRow: head / rows * rows, firstTotal: 0, thread)
       }
     }

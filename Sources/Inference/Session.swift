@@ -81,6 +81,11 @@ package struct Session: BitwiseCopyable {
   let filter: PromptFilter
 
   let attentionScratch: FixedBuffer<AttentionScratch>
+  /// What several threads make of the runs of one token: [KV heads, runs, query heads of each].
+  let parts: AttentionParts
+
+  /// What softmax left of these runs, where the policy looks at probabilities: [query heads].
+  let sight: Sight
   let step: FixedBuffer<Step>
   /// The threads; one until the launch has started the others.
   package var pool: WorkerPool
@@ -107,6 +112,13 @@ package struct Session: BitwiseCopyable {
     tile = arena.take(shape.profile.tileTokens)
     probeTokens = arena.take(shape.eviction.policy.probes ? shape.eviction.slots / 2 : 0)
     step = arena.take(1)
+    let isShared = shape.profile.threads > 1
+    let runs = isShared ? RunShape.runs(slots: shape.attendedSlots) : 0
+    parts = AttentionParts(
+      rows: runs * shape.model.queryHeads, headDimension: shape.model.headDimension, in: &arena)
+    let isSeen = isShared && shape.eviction.policy.observes
+    sight = Sight(
+      rows: isSeen ? shape.model.queryHeads : 0, slots: shape.eviction.heldSlots, in: &arena)
     attentionScratch = arena.take(shape.profile.threads)
     for thread in 0..<shape.profile.threads {
       let one = AttentionScratch(shape, in: &arena)

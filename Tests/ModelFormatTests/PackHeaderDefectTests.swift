@@ -24,7 +24,7 @@ import Units
   static let fixedPart: [Defect] = [
     Defect(name: "magic", offset: 0, value: 0, error: .notAPack),
     Defect(
-      name: "newer", offset: 8, value: 2, error: .newerVersion(found: 2, supported: 1)),
+      name: "newer", offset: 8, value: 3, error: .newerVersion(found: 3, supported: 2)),
     Defect(name: "version 0", offset: 8, value: 0, error: .olderVersion(found: 0, supported: 2)),
     Defect(
       name: "header too small", offset: 12, value: 415,
@@ -199,7 +199,11 @@ import Units
 
   @Test func messagesNameTheNumbers() {
     #expect(
-      message(.newerVersion(found: 7, supported: 1))
+      message(.olderVersion(found: 1, supported: 2))
+        == "format version 1 is older than version 2, the one this program reads: "
+        + "pack the GGUF file again")
+    #expect(
+      message(.newerVersion(found: 7, supported: 2))
         == "format version 7 is newer than this program, which reads up to 2")
     #expect(
       message(.matrix(.down, layer: 3, .bytes, found: .max, expected: 64))
