@@ -39,6 +39,7 @@ let package = Package(
     .target(name: "CUnicode"),
     .target(name: "CPlatform"),
     .target(name: "CAllocations"),
+    .target(name: "CMeasure"),
 
     // Core: no Foundation, no platform, builds in Embedded mode without allocations.
     swift("Units"),
@@ -69,12 +70,21 @@ let package = Package(
     // Hosted only: reading GGUF, writing packs.
     swift("Packing", ["Units", "Quantization", "Kernels", "ModelFormat", "Tokenization"]),
 
+    // Hosted only: speed, and the machine's limits.
+    .target(
+      name: "Benchmark",
+      dependencies: [
+        "CMeasure", "Units", "Memory", "Profiles", "Quantization", "Kernels", "ModelFormat",
+        "Eviction", "Cache", "Inference", "Commands", "Packing",
+      ],
+      resources: [.embedInCode("Resources/peer.py")], swiftSettings: swiftSettings),
+
     // Executables join core and platform.
     .executableTarget(
       name: "terrarium",
       dependencies: [
         "Units", "Memory", "Profiles", "Quantization", "Kernels", "ModelFormat", "Tokenization",
-        "Cache", "Inference", "Commands", "Platform", "Packing", "CAllocations",
+        "Cache", "Inference", "Commands", "Platform", "Packing", "Benchmark", "CAllocations",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       resources: [.copy("Resources/built-in.terra")],
@@ -94,7 +104,9 @@ let package = Package(
     tests("UnitsTests", ["Units", "TestSupport"]),
     tests("MemoryTests", ["Units", "Memory", "TestSupport"]),
     tests("EvictionTests", ["Units", "Memory", "Kernels", "Eviction", "TestSupport"]),
-    tests("CacheTests", ["Units", "Memory", "Kernels", "Eviction", "Cache"]),
+    tests(
+      "CacheTests",
+      ["Units", "Memory", "Quantization", "Kernels", "Eviction", "Cache", "TestSupport"]),
     tests(
       "InferenceTests",
       [
@@ -114,6 +126,11 @@ let package = Package(
     tests(
       "PackingTests", ["Units", "Quantization", "Kernels", "ModelFormat", "Packing"],
       exclude: ["Fixtures"]),
+    tests(
+      "BenchmarkTests",
+      [
+        "Units", "Quantization", "Kernels", "ModelFormat", "Packing", "Benchmark", "TestSupport",
+      ]),
     tests("PlatformTests", ["Units", "Commands", "Platform", "TestSupport"]),
     tests("SealTests", exclude: ["Interposer"]),
     tests("TidyTests"),

@@ -62,20 +62,25 @@ unsigned long platform_prefault_program(void) {
   return is_static ? bytes : 0;
 }
 
-// The line "Rss:" of a file that counts every page; the counters in `status` lag behind by some.
-unsigned long platform_resident_bytes(void) {
+// A line of the file that counts every page; the counters in `status` lag behind by some. The name
+// begins with the end of the line before.
+static unsigned long rolled_up(const char *name) {
   int file = open("/proc/self/smaps_rollup", O_RDONLY | O_CLOEXEC);
   if (file < 0) return 0;
-  char text[1024];
+  char text[2048];
   ssize_t length = read(file, text, sizeof text - 1);
   close(file);
   if (length <= 0) return 0;
   text[length] = 0;
-  const char *line = strstr(text, "\nRss:");
+  const char *line = strstr(text, name);
   if (line == NULL) return 0;
   unsigned long kibibytes = 0;
-  for (line += 5; *line == ' ' || *line == '\t'; line++) continue;
+  for (line += strlen(name); *line == ' ' || *line == '\t'; line++) continue;
   for (; *line >= '0' && *line <= '9'; line++)
     kibibytes = kibibytes * 10 + (unsigned long)(*line - '0');
   return kibibytes * 1024;
 }
+
+unsigned long platform_resident_bytes(void) { return rolled_up("\nRss:"); }
+
+unsigned long platform_huge_page_bytes(void) { return rolled_up("\nAnonHugePages:"); }

@@ -20,7 +20,7 @@ package struct KVCache: BitwiseCopyable {
   package let map: SlotMap
 
   /// Which slots are freed, where that does not.
-  package let evictor: Evictor
+  package var evictor: Evictor
 
   /// 1, or 0 where all layers share the slots of one.
   private let layerStep: Int

@@ -1,4 +1,5 @@
 import Eviction
+import Kernels
 import Tokenization
 import Profiles
 import ModelFormat
@@ -68,10 +69,12 @@ extension Failure {
       text.append("the threads could not be started (")
       error.write(to: &text)
       text.append("); try --threads 1")
-    case .instructionSet(let name):
+    case .instructionSet(let set, let available):
       text.append("this processor has no ")
-      text.append(name)
-      text.append("; leave --isa out to use the best it has")
+      text.append(set.name)
+      text.append("; it has ")
+      available.writeNames(to: &text, separator: ", ")
+      text.append("; name one of these, or leave isa and --isa out to use the fastest")
     case .contextTooSmall(let needed, let slots):
       text.append("a context of ")
       text.append(slots)

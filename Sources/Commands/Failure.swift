@@ -1,5 +1,6 @@
 package import Eviction
 package import Tokenization
+package import Kernels
 import Memory
 package import ModelFormat
 package import Profiles
@@ -26,7 +27,7 @@ package enum Failure: Error {
   case doesNotFit(missingBytes: Int, budgetBytes: Int)
   case reservation(HostError, bytes: Int)
   case threads(HostError)
-  case instructionSet(StaticString)
+  case instructionSet(InstructionSet, InstructionSets)
   case contextTooSmall(needed: Int, slots: Int)
   case inputTooLong(limitBytes: Int)
   case wordTooLong(limitBytes: Int)

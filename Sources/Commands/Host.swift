@@ -84,6 +84,10 @@ package protocol Host {
   /// What the kernel charges to this process now.
   static func memoryUsage() -> MemoryUsage
 
+  /// Bytes of the process that lie in huge pages now; 0 where the kernel does not tell. Walks all
+  /// pages, so it takes a while.
+  static var hugePageBytes: Int { get }
+
   /// Heap allocations of the process so far; 0 where the program has no heap.
   static var allocationCount: Int { get }
 
@@ -91,10 +95,11 @@ package protocol Host {
   /// `WorkerPool.byteCount(threadCount:stackBytes:pageSize:)` bytes.
   ///
   /// A thread that waits for the others does so actively for `spinMicroseconds`, then sleeps.
-  /// Thread `i` (the caller is 0) is pinned to `processors[i]`; an empty buffer pins nothing.
+  /// Pinned, thread `i` (the caller is 0) stays on `processors[i]`; else every thread may use all of
+  /// them, or any processor where there are none.
   static func startWorkers(
     threadCount: Int, stackBytes: Int, spinMicroseconds: Int, memory: FixedBuffer<UInt8>,
-    processors: FixedBuffer<Int32>
+    processors: FixedBuffer<Int32>, isPinned: Bool
   ) throws(HostError) -> WorkerPool
 
   // MARK: Life of the process

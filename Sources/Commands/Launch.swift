@@ -1,60 +1,85 @@
 import Eviction
-import Inference
+package import Inference
 import Kernels
-import Memory
-import ModelFormat
-import Profiles
+package import Memory
+package import ModelFormat
+package import Profiles
 import Units
 
+/// Where a launch takes a model from.
+package protocol ModelSource {
+  associatedtype System: Host
+
+  /// The validated header: what the plan follows from.
+  var header: PackHeader { get }
+
+  /// Puts weights, norms, biases and the rotary table into their places, and the tokenizer's tables
+  /// where the header has any.
+  func load(into memory: RunMemory, _ console: inout Console<System>) throws(Failure)
+}
+
 /// The way from a command line to a sealed process: plan, reserve once, load, start; then the seal.
-struct Launch<System: Host> {
+package struct Launch<System: Host> {
   /// Everything the run holds.
-  var memory: RunMemory
+  package private(set) var memory: RunMemory
 
   /// What was planned and reserved.
-  let plan: MemoryPlan
+  package let plan: MemoryPlan
+
+  /// How it went: what was chosen and what the kernel granted.
+  package private(set) var report: LaunchReport
 
   /// Heap allocations up to the seal; every later one breaks the promise.
-  private(set) var allocationsAtSeal = 0
+  package private(set) var allocationsAtSeal = 0
 
   /// Plans and launches; what does not fit is refused before anything is reserved.
-  init(
-    _ model: ModelFile<System>, profile: Profile, sampler: SamplerSettings, idTokens: Int? = nil,
+  package init<Source: ModelSource>(
+    _ model: Source, profile: Profile, sampler: SamplerSettings, idTokens: Int? = nil,
     in planning: PlanningMemory, _ console: inout Console<System>
-  ) throws(Failure) {
+  ) throws(Failure) where Source.System == System {
     let shape = RunShape(
       model: model.header.hyperparameters, profile: profile, kernelPageBytes: System.pageSize,
       idTokens: idTokens)
     try Self.check(shape)
-    let kernels = KernelSet(try Self.instructionSet(profile))
+    let kernels = Self.kernels(profile)
+    guard kernels.runsHere else { throw .instructionSet(kernels.set, kernels.available) }
+    report = LaunchReport(
+      kernels: kernels, wantsHugePages: profile.usesHugePages)
     plan = shape.plan(header: model.header, programBytes: Self.programBytes(planning))
     guard plan.fits else {
       PlanReport(
-        header: model.header, profile: shape.profile, plan: plan,
+        header: model.header, profile: shape.profile, kernels: kernels, plan: plan,
         advice: PlanAdvice(for: plan, shape: shape, header: model.header)
       ).write(to: &console.messages)
       throw .doesNotFit(missingBytes: -plan.leftBytes, budgetBytes: plan.budgetBytes)
     }
+    report.arenaBytes = plan.arenaBytes
     var arena = try Self.reserve(plan, shape)
     memory = RunMemory(
-      header: model.header, shape: shape, sampler: sampler, kernels: kernels, in: &arena)
+      header: model.header, shape: shape, sampler: sampler, kernels: KernelSet(kernels.set),
+      in: &arena)
     arena.seal()
     precondition(arena.usedBytes == plan.arenaBytes, "the arena is exactly what was planned")
     try model.load(into: memory, &console)
+    let processors = Self.processors(profile, planning)
+    let isPinned = processors.count > 0 && !profile.sharesProcessors
+    report.place(threads: profile.threads, on: processors, isPinned: isPinned)
     do {
       memory.session.pool = try System.startWorkers(
         threadCount: profile.threads, stackBytes: profile.stackBytes,
         spinMicroseconds: profile.spinMicroseconds, memory: memory.stacks,
-        processors: Self.processors(profile, planning))
+        processors: processors, isPinned: isPinned)
     } catch {
       throw .threads(error)
     }
+    chooseKernels()
   }
 
   /// Ends launching: from here on the process only computes, reads, writes, waits and exits.
-  mutating func seal(publishing: Bool = false) {
+  package mutating func seal(publishing: Bool = false) {
     Self.instantiateTypes()
-    _ = System.seal(publishing: publishing)
+    report.hugePageBytes = System.hugePageBytes
+    report.seal = System.seal(publishing: publishing)
     allocationsAtSeal = System.allocationCount
   }
 
@@ -111,38 +136,36 @@ struct Launch<System: Host> {
     }
   }
 
-  private static func instructionSet(_ profile: Profile) throws(Failure) -> InstructionSet {
+  /// The kernels that `profile` asks for, as far as they are known before a measurement.
+  static func kernels(_ profile: Profile) -> KernelChoice {
     let features = System.processorFeatures
-    let available = InstructionSets.ofThisProcessor(
-      hwcap: UInt64(features.first), hwcap2: UInt64(features.second))
-    let wanted: InstructionSet
-    switch profile.instructionSet {
-    case .automatic: return available.best
-    case .portable: return .portable
-    case .avx2: wanted = .avx2
-    case .avx512vnni: wanted = .avx512vnni
-    case .neon: wanted = .neon
-    case .dotprod: wanted = .dotprod
-    case .i8mm: wanted = .i8mm
-    }
-    guard available.contains(wanted) && wanted.isBuilt else {
-      throw .instructionSet(wanted.name)
-    }
-    return wanted
+    return KernelChoice(
+      profile.instructionSet,
+      available: .ofThisProcessor(hwcap: UInt64(features.first), hwcap2: UInt64(features.second)))
   }
 
-  /// The processors the profile names, one per thread; empty where it names none or too few.
+  /// Chooses the fastest kernels where nobody did; the threads run, so this one is where it stays.
+  private mutating func chooseKernels() {
+    guard report.kernels.reason == .measured else { return }
+    let candidates = report.kernels.available.candidates
+    report.kernels.settle(
+      memory.session.fastestKernels(among: candidates) { System.nanoseconds() })
+    memory.session.kernels = KernelSet(report.kernels.set)
+  }
+
+  /// The processors of the profile that are here, for pinning no more than one per thread; empty
+  /// where those are too few.
   private static func processors(
     _ profile: Profile, _ planning: PlanningMemory
   ) -> FixedBuffer<Int32> {
-    guard !profile.processors.isEmpty else { return .empty }
     let numbers = planning.processorNumbers
+    let found = min(System.processors(into: numbers), numbers.count)
     var count = 0
-    for number in 0...ProcessorSet.numberMax
-    where profile.processors.contains(number) && count < numbers.count {
-      numbers[count] = Int32(number)
+    for index in 0..<found where profile.processors.contains(Int(numbers[index])) {
+      numbers[count] = numbers[index]
       count += 1
     }
-    return count >= profile.threads ? numbers.extracting(0..<count) : .empty
+    if count < profile.threads { return .empty }
+    return numbers.extracting(0..<(profile.sharesProcessors ? count : profile.threads))
   }
 }

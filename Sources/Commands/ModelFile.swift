@@ -1,9 +1,9 @@
-import Inference
+package import Inference
 package import ModelFormat
 import Units
 
 /// A pack file that is open, with its validated header in planning memory.
-package struct ModelFile<System: Host> {
+package struct ModelFile<System: Host>: ModelSource {
   /// The name as the user gave it.
   package let name: Text
 
@@ -64,7 +64,7 @@ package struct ModelFile<System: Host> {
   }
 
   /// Reads everything after the header into its place, checking each checksum on the way.
-  func load(into memory: RunMemory, _ console: inout Console<System>) throws(Failure) {
+  package func load(into memory: RunMemory, _ console: inout Console<System>) throws(Failure) {
     var progress = Progress<System>("loading", total: Int(header.fileBytes))
     let model = memory.session.model
     for index in 0..<header.hyperparameters.matrixCount {

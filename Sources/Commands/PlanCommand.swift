@@ -16,7 +16,7 @@ package enum PlanCommand<System: Host> {
     try Launch<System>.check(shape)
     let plan = shape.plan(header: header, programBytes: Launch<System>.programBytes(memory))
     let report = PlanReport(
-      header: header, profile: shape.profile, plan: plan,
+      header: header, profile: shape.profile, kernels: Launch<System>.kernels(profile), plan: plan,
       advice: PlanAdvice(for: plan, shape: shape, header: header))
     if options.has(.json) {
       report.writeJSON(to: &console.output)

@@ -1,4 +1,5 @@
 import Inference
+import Kernels
 import Memory
 import ModelFormat
 import Profiles
@@ -9,6 +10,7 @@ import Units
 struct PlanReport {
   let header: PackHeader
   let profile: Profile
+  let kernels: KernelChoice
   let plan: MemoryPlan
   let advice: PlanAdvice
 
@@ -52,6 +54,11 @@ struct PlanReport {
     text.append(profile.tileTokens)
     text.append(",\"threads\":")
     text.append(profile.threads)
+    text.append(",\"kernels\":\"")
+    if kernels.reason != .measured { text.append(kernels.set.name) }
+    text.append("\",\"kernels_choice\":\"")
+    text.append(kernels.reason.name)
+    text.append("\"")
     text.append(",\"regions\":[")
     for index in 0..<Region.count {
       let region = Region.at(index)
@@ -107,8 +114,11 @@ struct PlanReport {
     text.append(", tiles of ")
     text.append(profile.tileTokens)
     text.append(", ")
-    text.append(profile.threads)
-    text.append(profile.threads == 1 ? " thread\n" : " threads\n")
+    LaunchReport.write(
+      threads: profile.threads, profile.processors, isPinned: !profile.sharesProcessors, to: &text)
+    text.append("\n")
+    kernels.writePlan(to: &text)
+    text.append("\n")
   }
 
   private func writeAdvice(to text: inout TextBuffer) {

@@ -166,13 +166,13 @@ package enum RunCommand<System: Host> {
     let isInterrupted = System.isInterrupted
     if let outcome, !isInterrupted { throw outcome }
     if isJSON {
-      figures.writeJSON(to: &console.output)
+      figures.writeJSON(launch.report, to: &console.output)
     } else if console.output.count > 0 || figures.replyTokens > 0 {
       console.output.append("\n")
     }
     try console.flushOutput()
     if !isJSON {
-      figures.write(to: &console.messages)
+      figures.write(launch.report, to: &console.messages)
       console.flushMessages()
     }
     if isInterrupted { throw .interrupted }

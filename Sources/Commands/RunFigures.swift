@@ -35,11 +35,13 @@ struct RunFigures {
     }
   }
 
-  /// Appends one line for people.
-  func write(to text: inout TextBuffer) {
+  /// Appends two lines for people: how it was launched, how it ran.
+  func write(_ report: LaunchReport, to text: inout TextBuffer) {
     text.append("launch ")
     text.append(Double(launchNanoseconds) / 1e9, decimals: 3)
-    text.append(" s, prompt ")
+    text.append(" s: ")
+    report.write(to: &text)
+    text.append("\nprompt ")
     Self.write(promptTokens, promptNanoseconds, to: &text)
     text.append(", reply ")
     Self.write(replyTokens, replyNanoseconds, to: &text)
@@ -58,7 +60,8 @@ struct RunFigures {
   }
 
   /// Appends the same as the fields of a JSON object, after a field before.
-  func writeJSON(to text: inout TextBuffer) {
+  func writeJSON(_ report: LaunchReport, to text: inout TextBuffer) {
+    report.writeJSON(to: &text)
     text.append(",\"ending\":\"")
     text.append(ending.name)
     text.append("\",\"launch_seconds\":")

@@ -12,10 +12,20 @@ package enum Settings<System: Host> {
     if let name = options.text(.profile) { profile = try read(name, in: memory) }
     try apply(options, to: &profile)
     try tune(options, &profile)
-    if profile.threads == 0 {
-      profile.threads = min(System.processors(into: .empty), threadsMax)
-    }
+    place(&profile, in: memory)
     return profile
+  }
+
+  /// Decides how many threads there are and where they run, where the profile does not say.
+  private static func place(_ profile: inout Profile, in memory: PlanningMemory) {
+    if profile.processors.isEmpty {
+      let survey = ProcessorSurvey<System>(in: memory)
+      if profile.threads == 0 { profile.threads = min(survey.bigCores, threadsMax) }
+      profile.processors = survey.processors(for: profile.threads)
+      profile.sharesProcessors = true
+    } else if profile.threads == 0 {
+      profile.threads = min(profile.processors.count, threadsMax)
+    }
   }
 
   /// How the next token is chosen.

@@ -80,6 +80,7 @@ package struct Evictor: BitwiseCopyable {
   let kvHeads: Int
   let headsPerGroup: Int
   private let state: FixedBuffer<EvictionProgress>
+  private var held: EvictionProgress?
   private let sums: FixedBuffer<Int64>  // [layers][KV heads][slots] where the policy sums
   private let last: FixedBuffer<UInt32>  // [layers][KV heads][slots]: tova
   private let votes: FixedBuffer<UInt16>  // [3][layers][KV heads][slots]: scissorhands
@@ -120,13 +121,27 @@ package struct Evictor: BitwiseCopyable {
     }
   }
 
-  /// Where the stream stands.
+  /// Where the stream stands; in a copy that holds still, where it stood then.
   package var progress: EvictionProgress {
-    get { state[0] }
+    get { held ?? state[0] }
     nonmutating set { state[0] = newValue }
   }
 
+  /// Keeps what `progress` says, so that a thread which comes late reads no memory that changes.
+  package mutating func holdStill() {
+    if state.count > 0 { held = state[0] }
+  }
+
   // MARK: Between steps
+
+  /// Forgets everything: another stream begins.
+  package func restart() {
+    if state.count > 0 { state[0] = EvictionProgress() }
+    table.restart()
+    sums.fill(0)
+    last.fill(0)
+    votes.fill(0)
+  }
 
   /// What makes room for a chunk: how many tokens it may have, and how many slots of each set go.
   package func room(for count: Int) -> (tokens: Int, drop: Int) {

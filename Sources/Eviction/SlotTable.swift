@@ -38,6 +38,12 @@ package struct SlotTable: BitwiseCopyable {
     positionOfSlot.fill(Self.free)
   }
 
+  /// Frees every slot.
+  func restart() {
+    positionOfSlot.fill(Self.free)
+    cursors.fill(0)
+  }
+
   /// The set that a KV head of a layer keeps its tokens in.
   package func set(layer: Int, head: Int) -> Int {
     layer * setsPerLayer + (setsPerLayer == 1 ? 0 : head)

@@ -17,11 +17,9 @@ struct PromptFilter: BitwiseCopyable {
   let selected: FixedBuffer<UInt32>  // [slots]
   let selection: Selection
 
-  /// Lays it out in a region of its own; nothing where the policy does not filter.
-  init(_ shape: RunShape, in arena: inout Arena) {
+  private init(_ shape: RunShape, in arena: inout Arena) {
     let tokens = shape.eviction.filteredTokens
     let isUsed = tokens > 0
-    arena.begin(.filter)
     hidden = arena.take(tokens * Scratch.stride(shape.model.modelDimension))
     cache = KVCache(
       oneLayerOf: tokens, kvHeads: shape.model.kvHeads, keyLayout: shape.keyLayout,
@@ -30,7 +28,18 @@ struct PromptFilter: BitwiseCopyable {
     ordered = arena.take(tokens)
     selected = arena.take(isUsed ? shape.eviction.slots : 0)
     selection = Selection(histogram: arena.take(isUsed ? Selection.histogramCount : 0))
+  }
+
+  /// Lays it out and then itself, so that a session need not hold more than its address.
+  static func laidOut(
+    _ shape: RunShape, in arena: inout Arena
+  ) -> FixedBuffer<PromptFilter> {
+    arena.begin(.filter)
+    let place: FixedBuffer<PromptFilter> = arena.take(shape.eviction.filteredTokens > 0 ? 1 : 0)
+    let filter = PromptFilter(shape, in: &arena)
+    if place.count > 0 { place[0] = filter }
     arena.end()
+    return place
   }
 
   /// What one thread adds up of each token's score.

@@ -14,32 +14,29 @@ import Units
 extension Session {
   /// attention[t] = attend(rope(q[t]), cache) after the keys and values of the tile are stored.
   func attend(_ layer: Int, _ thread: Int) {
-    let count = step[0].count
-    if !overwrites(token: count - 1) {
-      store(layer, tokens: 0..<count, thread)
-      pool.barrier()
-      attend(layer, tokens: 0..<count, thread)
+    if !overwrites(token: now.count - 1) {
+      store(layer, tokens: 0..<now.count, thread)
+      attend(layer, tokens: 0..<now.count, thread)
       return
     }
-    for token in 0..<count {
+    for token in 0..<now.count {
       store(layer, tokens: token..<token + 1, thread)
-      pool.barrier()
       attend(layer, tokens: token..<token + 1, thread)
-      if token + 1 < count { pool.barrier() }
     }
   }
 
-  /// Quantizes keys and values into their slots; a thread owns whole (KV head, key or value) pairs,
-  /// so that no two threads touch one byte.
+  /// Quantizes keys and values into their slots; an item is a whole (KV head, key or value) pair, so
+  /// that no two threads touch one byte.
   private func store(_ layer: Int, tokens: Range<Int>, _ thread: Int) {
-    if thread == 0 { storePositions(layer, tokens: tokens) }
-    for item in share(2 * shape.model.kvHeads, thread) {
-      let head = item / 2
-      for token in tokens {
-        if item % 2 == 0 {
-          storeKey(layer, head: head, token: token, thread)
-        } else {
-          storeValue(layer, head: head, token: token, thread)
+    pool.share(2 * shape.model.kvHeads, thread: thread) { items in
+      for item in items {
+        if item == 0 { storePositions(layer, tokens: tokens) }
+        for token in tokens {
+          if item % 2 == 0 {
+            storeKey(layer, head: item / 2, token: token, thread)
+          } else {
+            storeValue(layer, head: item / 2, token: token, thread)
+          }
         }
       }
     }
@@ -47,14 +44,15 @@ extension Session {
 
   /// Quantizes the keys of the tile into their slots.
   func storeKeys(_ layer: Int, _ thread: Int) {
-    let tokens = 0..<step[0].count
-    if thread == 0 { storePositions(layer, tokens: tokens) }
-    for head in share(shape.model.kvHeads, thread) {
-      for token in tokens { storeKey(layer, head: head, token: token, thread) }
+    pool.share(shape.model.kvHeads, thread: thread) { heads in
+      for head in heads {
+        if head == 0 { storePositions(layer, tokens: 0..<now.count) }
+        for token in 0..<now.count { storeKey(layer, head: head, token: token, thread) }
+      }
     }
   }
 
-  func storeKey(_ layer: Int, head: Int, token: Int, _ thread: Int) {
+  private func storeKey(_ layer: Int, head: Int, token: Int, _ thread: Int) {
     let d = shape.model.headDimension
     let row = Scratch.row(token, of: scratch.key, columns: shape.model.kvDimension)
     let key = row.extracting(head * d..<(head + 1) * d)
@@ -95,13 +93,13 @@ extension Session {
     let evenly = (tokens.count * heads).dividedRoundingUp(by: pool.threadCount)
     let blockTokens = min(shape.tokensPerBlock, evenly)
     let blocks = tokens.count.dividedRoundingUp(by: blockTokens)
-    var item = thread
-    while item < blocks * heads {
-      let first = tokens.lowerBound + item / heads * blockTokens
-      attendBlock(
-        layer, head: item % heads, tokens: first..<min(first + blockTokens, tokens.upperBound),
-        thread)
-      item += pool.threadCount
+    pool.share(blocks * heads, thread: thread) { items in
+      for item in items {
+        let first = tokens.lowerBound + item % blocks * blockTokens
+        attendBlock(
+          layer, head: item / blocks,
+          tokens: first..<min(first + blockTokens, tokens.upperBound), thread)
+      }
     }
   }
 
@@ -113,7 +111,7 @@ extension Session {
     let live = liveSlots(token: tokens.upperBound - 1)
     let isSeen = isSeen(tokens)
     prepareQueries(layer, head: head, tokens: tokens, thread)
-    if step[0].sawNonFinite != 0 { return }
+    if sawNonFinite { return }
     for row in 0..<rows { clearTotal(row, thread) }
     for run in 0..<RunShape.runs(slots: live) {
       attendRun(
@@ -144,36 +142,37 @@ extension Session {
     let runs = RunShape.runs(slots: live)
     let rows = shape.headsPerGroup
     let stride = Scratch.stride(shape.model.headDimension)
-    var prepared = -1
-    for item in share(runs * shape.model.kvHeads, thread) {
-      let head = item / runs
-      if head != prepared {
-        prepareQueries(layer, head: head, tokens: token..<token + 1, thread)
-        prepared = head
-      }
-      if step[0].sawNonFinite != 0 { break }
-      let parts = self.parts.extracting(item * rows..<(item + 1) * rows, stride: stride)
-      attendRun(layer, head: head, run: item % runs, live: live, rows: rows, into: parts, thread)
-      if isSeen {
-        keep(
-          parts, run: item % runs, rows: rows, live: live, in: sight,
-          firstRow: head * rows, thread)
+    pool.share(runs * shape.model.kvHeads, thread: thread) { items in
+      var prepared = -1
+      for item in items {
+        let head = item / runs
+        if head != prepared {
+          prepareQueries(layer, head: head, tokens: token..<token + 1, thread)
+          prepared = head
+        }
+        if sawNonFinite { return }
+        let parts = parts.extracting(item * rows..<(item + 1) * rows, stride: stride)
+        attendRun(layer, head: head, run: item % runs, live: live, rows: rows, into: parts, thread)
+        if isSeen {
+          keep(
+            parts, run: item % runs, rows: rows, live: live, in: sight, firstRow: head * rows,
+            thread)
+        }
       }
     }
-    pool.barrier()
-    if step[0].sawNonFinite != 0 { return }
     // Whoever shows a token to the policy joins all query heads of its KV head.
-    let heads = share(isSeen ? shape.model.kvHeads : shape.model.queryHeads, thread)
-    let perShare = isSeen ? rows : 1
-    for head in heads.lowerBound * perShare..<heads.upperBound * perShare {
-      let total = head % perShare
-      clearTotal(total, thread)
-      for run in 0..<runs {
-        let row = (head / rows * runs + run) * rows + head % rows
-        join(self.parts.extracting(row..<row + 1, stride: stride), row: total, thread)
-      }
-      finish(row: total, token: token, head: head, thread)
-      if isSeen && total == rows - 1 {
+    let together = isSeen ? rows : 1
+    pool.share(shape.model.queryHeads / together, thread: thread) { items in
+      if sawNonFinite { return }
+      for head in items.lowerBound * together..<items.upperBound * together {
+        let total = head % together
+        clearTotal(total, thread)
+        for run in 0..<runs {
+          let row = (head / rows * runs + run) * rows + head % rows
+          join(parts.extracting(row..<row + 1, stride: stride), row: total, thread)
+        }
+        finish(row: total, token: token, head: head, thread)
+        guard isSeen && total == rows - 1 else { continue }
         observe(
           layer, head: head / rows, token: token, live: live, sight: sight,
           firstRow: head / rows * rows, firstTotal: 0, thread)
@@ -187,17 +186,28 @@ extension Session {
     _ thread: Int
   ) {
     let own = attentionScratch[thread]
+    let slots = weigh(
+      layer, head: head, run: run, live: live, rows: rows, into: parts, thread)
+    kernels.weightedSum(
+      probabilities: own.scores, probabilityStride: RunShape.runSlots, queries: rows,
+      values: cache.values(layer: layer, head: head, from: slots.lowerBound),
+      layout: cache.valueLayout, slotCount: slots.count, into: parts.outputs,
+      outputStride: Scratch.stride(shape.model.headDimension))
+  }
+
+  /// Softmax of prepared query rows over one run of slots of a KV head; returns the slots.
+  func weigh(
+    _ layer: Int, head: Int, run: Int, live: Int, rows: Int, into parts: AttentionParts,
+    _ thread: Int
+  ) -> Range<Int> {
+    let own = attentionScratch[thread]
     let slots = score(layer, head: head, run: run, live: live, rows: rows, thread)
     kernels.softmax(
       own.scores, scoreStride: RunShape.runSlots,
       queryPositions: own.positions.extracting(0..<rows),
       slotPositions: cache.positions(layer: layer, head: head).extracting(slots),
       tops: parts.tops, sums: parts.sums)
-    kernels.weightedSum(
-      probabilities: own.scores, probabilityStride: RunShape.runSlots, queries: rows,
-      values: cache.values(layer: layer, head: head, from: slots.lowerBound),
-      layout: cache.valueLayout, slotCount: slots.count, into: parts.outputs,
-      outputStride: Scratch.stride(shape.model.headDimension))
+    return slots
   }
 
   /// The scores of prepared query rows over one run of slots of a KV head; returns the slots.
@@ -232,7 +242,7 @@ extension Session {
   }
 
   /// Joins one run's row `part` to row `row` of this thread's totals.
-  func join(_ part: AttentionParts, row: Int, _ thread: Int) {
+  private func join(_ part: AttentionParts, row: Int, _ thread: Int) {
     let totals = attentionScratch[thread].totals
     kernels.merge(
       part: part.outputs.extracting(0..<shape.model.headDimension), top: part.tops[0],
@@ -256,7 +266,7 @@ extension Session {
   /// Whether a query at `position` is rotated once more for the first tokens: where the cache has
   /// overwritten slots, so that its index in the cache is not its stream position.
   private func needsSinkQueries(at position: Int) -> Bool {
-    overwrites(token: position - step[0].start)
+    overwrites(token: position - now.start)
   }
 
   /// Norms, rotates and quantizes the query heads of one KV head for each of `tokens`.
@@ -265,7 +275,7 @@ extension Session {
     let (rows, d) = (tokens.count * shape.headsPerGroup, shape.model.headDimension)
     var row = 0
     for token in tokens {
-      let position = step[0].start + token
+      let position = now.start + token
       for query in head * shape.headsPerGroup..<(head + 1) * shape.headsPerGroup {
         prepareQuery(
           layer, query, token: token, into: own.queries.rows(rows, columns: d), row: row, thread)

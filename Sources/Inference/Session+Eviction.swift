@@ -28,6 +28,15 @@ extension Session {
     return position < Int(UInt32.max)
   }
 
+  /// Forgets what was read: another stream begins.
+  package func restart() { evictor.restart() }
+
+  /// The most slots of any KV head that were taken at any moment, once `read` tokens were read.
+  package func peakSlots(read: Int) -> Int {
+    settings.policy.isArithmetic
+      ? cache.map.liveSlots(after: max(read, 1) - 1) : evictor.progress.peak
+  }
+
   /// Announces a document of `document` tokens and the instruction behind it, from where the stream
   /// stands.
   ///
@@ -50,7 +59,9 @@ extension Session {
   package func endPrompt() {
     guard settings.policy.isFrozen else { return }
     if evictor.progress.windowStart < evictor.progress.position {
-      run(.choose)
+      var pass = Pass()
+      pass.work = .choose
+      run(pass)
       evictor.endChoice()
     }
     var progress = evictor.progress
@@ -79,37 +90,36 @@ extension Session {
 
   /// Frees slots, counts positions anew where asked, and sets slots aside, in every set.
   func rearrange(dropping drop: Int, admitting tokens: Int, turnsOver: Bool) {
-    step[0].dropped = drop
-    step[0].admitted = tokens
-    step[0].turnsOver = turnsOver
-    run(.makeRoom)
+    var pass = Pass()
+    pass.dropped = drop
+    pass.admitted = tokens
+    pass.turnsOver = turnsOver
+    run(pass)
     evictor.advance(tokens: tokens, dropped: drop, turnsOver: turnsOver)
   }
 
-  /// What threads do between two chunks.
-  func run(_ work: Step.Work) {
-    step[0].work = work
-    var context = self
-    unsafe pool.run(&context) { session, thread, _ in
-      // SAFETY: `run` passes the address of `context` above.
+  /// Does with every set what `pass` says, between two chunks.
+  func run(_ pass: Pass) {
+    unsafe pool.compute(context(pass)) { session, thread, _ in
+      // SAFETY: `compute` passes the address of a copy of the context.
       unsafe session.assumingMemoryBound(to: Session.self).pointee.keepRoom(thread: thread)
     }
   }
 
-  /// Each thread frees, chooses and rotates for sets of its own.
   private func keepRoom(thread: Int) {
-    let scratch = evictor.scratch[thread]
-    let now = step[0]
-    for set in share(evictor.table.count, thread) {
-      switch now.work {
-      case .choose:
-        evictor.choose(in: set, scratch: scratch)
-        compact(set)
-      case .forget: evictor.forgetProbe(in: set, from: now.start)
-      case .makeRoom:
-        if now.dropped > 0 { evictor.evict(now.dropped, from: set, scratch: scratch) }
-        if now.turnsOver { turnOver(set, scratch, thread) }
-        evictor.table.assign(now.admitted, in: set)
+    pool.share(evictor.table.count, thread: thread) { sets in
+      let scratch = evictor.scratch[thread]
+      for set in sets {
+        switch now.work {
+        case .choose:
+          evictor.choose(in: set, scratch: scratch)
+          compact(set)
+        case .forget: evictor.forgetProbe(in: set, from: now.start)
+        case .makeRoom:
+          if now.dropped > 0 { evictor.evict(now.dropped, from: set, scratch: scratch) }
+          if now.turnsOver { turnOver(set, scratch, thread) }
+          evictor.table.assign(now.admitted, in: set)
+        }
       }
     }
   }
@@ -173,7 +183,7 @@ extension Session {
 
   /// The slot of token `token` of the tile.
   func slot(_ layer: Int, head: Int, token: Int) -> Int {
-    let position = step[0].start + token
+    let position = now.start + token
     if settings.policy.isArithmetic { return cache.map.slot(of: position) }
     let table = evictor.table
     let index = position - evictor.progress.chunkStart
@@ -182,13 +192,13 @@ extension Session {
 
   /// Slots that attention looks at for token `token` of the tile.
   func liveSlots(token: Int) -> Int {
-    if settings.policy.isArithmetic { return cache.map.liveSlots(after: step[0].start + token) }
+    if settings.policy.isArithmetic { return cache.map.liveSlots(after: now.start + token) }
     return evictor.progress.used
   }
 
   /// Whether token `token` of the tile overwrites one that the first tokens still tell apart.
   func overwrites(token: Int) -> Bool {
-    settings.policy.isArithmetic && cache.map.overwrites(at: step[0].start + token)
+    settings.policy.isArithmetic && cache.map.overwrites(at: now.start + token)
   }
 
   /// Writes down which tokens of the tile the slots of a layer hold now.
@@ -197,12 +207,12 @@ extension Session {
     if settings.policy.isArithmetic {
       let positions = cache.positions(layer: layer, head: 0)
       for token in tokens {
-        positions[slot(layer, head: 0, token: token)] = UInt32(step[0].start + token)
+        positions[slot(layer, head: 0, token: token)] = UInt32(now.start + token)
       }
       return
     }
     for token in tokens {
-      let position = step[0].start + token
+      let position = now.start + token
       for head in 0..<table.setsPerLayer {
         table.store(
           token: position - evictor.progress.chunkStart, position: position,
@@ -214,7 +224,7 @@ extension Session {
   /// Whether the policy looks at what any of these tokens of the tile see.
   func isSeen(_ tokens: Range<Int>) -> Bool {
     guard settings.policy.observes else { return false }
-    for token in tokens where evictor.observes(step[0].start + token) { return true }
+    for token in tokens where evictor.observes(now.start + token) { return true }
     return false
   }
 
@@ -239,7 +249,7 @@ extension Session {
     _ layer: Int, head: Int, token: Int, live: Int, sight: Sight, firstRow: Int,
     firstTotal: Int, _ thread: Int
   ) {
-    let position = step[0].start + token
+    let position = now.start + token
     guard evictor.observes(position) else { return }
     let own = attentionScratch[thread]
     let share = evictor.shares[thread]
@@ -261,18 +271,23 @@ extension Session {
       sum: own.totals.sums[total], into: own.seen)
   }
 
-  /// Adds what all threads saw of a layer to the scores, each thread a part of the slots.
+  /// Adds what all threads saw of a layer to the scores.
   func fold(_ layer: Int, _ thread: Int) {
-    guard settings.policy.observes else { return }
-    for head in 0..<shape.model.kvHeads {
-      evictor.fold(
-        layer: layer, head: head, stamp: stamp(layer),
-        slots: share(evictor.progress.used, thread))
+    guard isSeen(0..<now.count) else { return }
+    let used = evictor.progress.used
+    let runs = RunShape.runs(slots: used)
+    pool.share(shape.model.kvHeads * runs, thread: thread) { items in
+      for item in items {
+        let start = item % runs * RunShape.runSlots
+        evictor.fold(
+          layer: layer, head: item / runs, stamp: stamp(layer),
+          slots: start..<min(start + RunShape.runSlots, used))
+      }
     }
   }
 
   /// Another number for each tile and layer, never 0.
   private func stamp(_ layer: Int) -> UInt64 {
-    UInt64(step[0].start * shape.model.layers + layer + 1)
+    UInt64(now.start * shape.model.layers + layer + 1)
   }
 }

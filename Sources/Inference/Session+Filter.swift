@@ -2,6 +2,7 @@ import Cache
 import Eviction
 import Kernels
 import ModelFormat
+import Quantization
 package import Units
 
 /// The first pass of gemfilter: a few layers read the whole prompt and say which tokens matter.
@@ -22,7 +23,7 @@ extension Session {
     guard settings.policy == .gemFilter, tokens.count > kept else { return tokens }
     precondition(tokens.count <= settings.filteredTokens, "the prompt is no longer than planned")
     for thread in 0..<pool.threadCount {
-      filter.share(thread, tokens: tokens.count).fill(0)
+      filter[0].share(thread, tokens: tokens.count).fill(0)
     }
     for layer in 0..<settings.filterLayers {
       guard pass(.layer, layer, over: 0..<tokens.count, of: tokens) else { return nil }
@@ -34,33 +35,34 @@ extension Session {
       pass(.votes, layer, over: tokens.count - voters..<tokens.count, of: tokens)
     else { return nil }
     choose(kept, of: tokens.count, instruction: instruction)
-    for index in 0..<kept { tokens[index] = tokens[Int(filter.selected[index])] }
+    for index in 0..<kept { tokens[index] = tokens[Int(filter[0].selected[index])] }
     return tokens.extracting(0..<kept)
   }
 
   /// The positions in the prompt of the tokens that `filtered` chose last, ascending.
-  package var selectedPositions: FixedBuffer<UInt32> { filter.selected }
+  package var selectedPositions: FixedBuffer<UInt32> { filter[0].selected }
 
   /// Runs one step over some tokens of the prompt, tile by tile.
   private func pass(
-    _ phase: Step.Phase, _ layer: Int, over range: Range<Int>, of tokens: FixedBuffer<Int32>
+    _ phase: Pass.Phase, _ layer: Int, over range: Range<Int>, of tokens: FixedBuffer<Int32>
   ) -> Bool {
     let stride = Scratch.stride(shape.model.modelDimension)
     var start = range.lowerBound
     while start < range.upperBound {
       let count = min(tile.count, range.upperBound - start)
       for index in 0..<count { tile[index] = tokens[start + index] }
-      step[0] = Step(start: start, count: count)
-      step[0].phase = phase
-      step[0].layer = layer
-      var context = self
-      context.cache = filter.cache
-      context.scratch.hidden = filter.hidden.extracting(start * stride..<(start + count) * stride)
-      unsafe pool.run(&context) { session, thread, _ in
-        // SAFETY: `run` passes the address of `context` above.
+      var pass = Pass(start: start, count: count)
+      pass.phase = phase
+      pass.layer = layer
+      var context = context(pass)
+      context.cache = filter[0].cache
+      context.scratch.hidden = filter[0].hidden
+        .extracting(start * stride..<(start + count) * stride)
+      unsafe pool.compute(context) { session, thread, _ in
+        // SAFETY: `compute` passes the address of a copy of the context above.
         unsafe session.assumingMemoryBound(to: Session.self).pointee.filterStep(thread: thread)
       }
-      if step[0].sawNonFinite != 0 { return false }
+      if nonFinite[0] != 0 { return false }
       start += count
     }
     return true
@@ -68,77 +70,83 @@ extension Session {
 
   /// What each thread does with a tile.
   private func filterStep(thread: Int) {
-    let layer = step[0].layer
-    if step[0].phase == .layer {
-      if layer == 0 { embed(thread) } else { fillRotary(thread) }
+    let layer = now.layer
+    if now.phase == .layer && layer == 0 {
+      embed(thread)
+    } else {
+      pool.share(now.count, thread: thread) { tokens in
+        for token in tokens { fillRopeTables(token) }
+      }
+    }
+    if now.phase == .layer {
       forward(layer: layer, thread: thread)
       return
     }
-    fillRotary(thread)
     normalize(scratch.hidden, .attentionNorm, layer, thread)
-    pool.barrier()
-    if step[0].phase == .keys {
-      multiply(.key, layer, thread, into: scratch.key, bias: .keyBias)
-      pool.barrier()
-      storeKeys(layer, thread)
-    } else {
-      multiply(.query, layer, thread, into: scratch.query, bias: .queryBias)
-      pool.barrier()
-      vote(layer, thread)
+    let isKeys = now.phase == .keys
+    let rows = isKeys ? shape.model.kvDimension : shape.model.queryDimension
+    pool.share(WeightFormat.tiles(rows: rows), grain: Self.tilesMin, thread: thread) { tiles in
+      if isKeys {
+        multiply(.key, layer, tiles, into: scratch.key, bias: .keyBias)
+      } else {
+        multiply(.query, layer, tiles, into: scratch.query, bias: .queryBias)
+      }
     }
+    if isKeys { storeKeys(layer, thread) } else { vote(layer, thread) }
   }
 
   /// Each thread adds the products of its share of the queries with all keys, or the probabilities
   /// that they make, to scores of its own.
   private func vote(_ layer: Int, _ thread: Int) {
-    let group = shape.headsPerGroup
-    let own = attentionScratch[thread]
     let heads = shape.model.kvHeads
-    for item in share(step[0].count * heads, thread) {
-      let (token, head) = (item / heads, item % heads)
-      let seen = step[0].start + token + 1
-      let scores = filter.share(thread, tokens: seen)
-      prepareQueries(layer, head: head, tokens: token..<token + 1, thread)
-      if step[0].sawNonFinite != 0 { return }
-      if shape.eviction.votes {
-        for row in 0..<group { clearTotal(row, thread) }
-        for run in 0..<RunShape.runs(slots: seen) {
-          look(layer, head: head, run: run, live: seen, thread)
-        }
-        for row in 0..<group {
-          look(row: row, of: own.sight, total: row, live: seen, thread)
-          ProbabilityRows.add(own.seen, to: scores)
-        }
-      } else {
-        for run in 0..<RunShape.runs(slots: seen) {
-          let slots = score(layer, head: head, run: run, live: seen, rows: group, thread)
-          for row in 0..<group {
-            for slot in 0..<slots.count {
-              scores[slots.lowerBound + slot] += Self.fixedPoint(
-                own.scores[row * RunShape.runSlots + slot])
-            }
-          }
+    pool.share(now.count * heads, thread: thread) { items in
+      for item in items {
+        let token = item / heads
+        prepareQueries(layer, head: item % heads, tokens: token..<token + 1, thread)
+        if sawNonFinite { return }
+        if shape.eviction.votes {
+          voteByProbability(layer, head: item % heads, token: token, thread)
+        } else {
+          voteByProduct(layer, head: item % heads, token: token, thread)
         }
       }
     }
   }
 
-  /// Softmax of the queries of one token over one run, joined to the totals; without the values.
-  private func look(_ layer: Int, head: Int, run: Int, live: Int, _ thread: Int) {
+  private func voteByProduct(_ layer: Int, head: Int, token: Int, _ thread: Int) {
+    let seen = now.start + token + 1
+    let scores = filter[0].share(thread, tokens: seen)
     let own = attentionScratch[thread]
-    let (rows, totals) = (shape.headsPerGroup, own.totals)
-    let slots = score(layer, head: head, run: run, live: live, rows: rows, thread)
-    kernels.softmax(
-      own.scores, scoreStride: RunShape.runSlots,
-      queryPositions: own.positions.extracting(0..<rows),
-      slotPositions: cache.positions(layer: layer, head: head).extracting(slots),
-      tops: own.parts.tops, sums: own.parts.sums)
-    keep(own.parts, run: run, rows: rows, live: live, in: own.sight, thread)
+    for run in 0..<RunShape.runs(slots: seen) {
+      let rows = shape.headsPerGroup
+      let slots = score(layer, head: head, run: run, live: seen, rows: rows, thread)
+      for row in 0..<rows {
+        for slot in 0..<slots.count {
+          scores[slots.lowerBound + slot] += Self.fixedPoint(
+            own.scores[row * RunShape.runSlots + slot])
+        }
+      }
+    }
+  }
+
+  private func voteByProbability(_ layer: Int, head: Int, token: Int, _ thread: Int) {
+    let seen = now.start + token + 1
+    let (own, rows) = (attentionScratch[thread], shape.headsPerGroup)
+    let totals = own.totals
+    for row in 0..<rows { clearTotal(row, thread) }
+    for run in 0..<RunShape.runs(slots: seen) {
+      _ = weigh(layer, head: head, run: run, live: seen, rows: rows, into: own.parts, thread)
+      keep(own.parts, run: run, rows: rows, live: seen, in: own.sight, thread)
+      for row in 0..<rows {
+        kernels.merge(
+          part: .empty, top: own.parts.tops[row], sum: own.parts.sums[row], into: .empty,
+          totalTop: totals.tops.extracting(row..<row + 1),
+          totalSum: totals.sums.extracting(row..<row + 1))
+      }
+    }
     for row in 0..<rows {
-      kernels.merge(
-        part: .empty, top: own.parts.tops[row], sum: own.parts.sums[row], into: .empty,
-        totalTop: totals.tops.extracting(row..<row + 1),
-        totalSum: totals.sums.extracting(row..<row + 1))
+      look(row: row, of: own.sight, total: row, live: seen, thread)
+      ProbabilityRows.add(own.seen, to: filter[0].share(thread, tokens: seen))
     }
   }
 
@@ -150,12 +158,12 @@ extension Session {
   /// Selects the `kept` tokens with the highest scores, neighbours counted in.
   private func choose(_ kept: Int, of count: Int, instruction: Int) {
     let settings = shape.eviction
-    let scores = filter.share(0, tokens: count)
+    let scores = filter[0].share(0, tokens: count)
     for thread in 1..<max(pool.threadCount, 1) {
-      let other = filter.share(thread, tokens: count)
+      let other = filter[0].share(thread, tokens: count)
       for token in 0..<count { scores[token] += other[token] }
     }
-    let ordered = filter.ordered.extracting(0..<count)
+    let ordered = filter[0].ordered.extracting(0..<count)
     Pooling.averages(
       of: scores, edges: settings.isExact ? .zeros : .valid, into: ordered)
     if !settings.isExact {
@@ -163,12 +171,12 @@ extension Session {
       ordered[0] = Selection.protected
       for token in count - min(tail, kept - 1)..<count { ordered[token] = Selection.protected }
     }
-    let positions = filter.cache.positions(layer: 0, head: 0).extracting(0..<count)
-    let cut = filter.selection.cut(
+    let positions = filter[0].cache.positions(layer: 0, head: 0).extracting(0..<count)
+    let cut = filter[0].selection.cut(
       dropping: count - kept, scores: ordered, positions: positions)
     var next = 0
     for token in 0..<count where !cut.drops(score: ordered[token], position: positions[token]) {
-      filter.selected[next] = UInt32(token)
+      filter[0].selected[next] = UInt32(token)
       next += 1
     }
   }

@@ -1,11 +1,11 @@
-import Eviction
 import Cache
+import Eviction
 import Kernels
 import ModelFormat
 import Quantization
 import Units
 
-/// The forward pass: every thread runs the same straight line, on its own share of each step.
+/// The forward pass: every thread runs the same straight line and takes part in each step of it.
 extension Session {
   /// One tile through every layer.
   ///
@@ -20,80 +20,69 @@ extension Session {
   func forward(layer: Int, thread: Int) {
     // Attention: x += Wo · attend(rope(Wq z + bq), cache ← rope(Wk z + bk), Wv z + bv)
     normalize(scratch.hidden, .attentionNorm, layer, thread)
-    pool.barrier()
-    multiply(.query, layer, thread, into: scratch.query, bias: .queryBias)
-    multiply(.key, layer, thread, into: scratch.key, bias: .keyBias)
-    multiply(.value, layer, thread, into: scratch.value, bias: .valueBias)
-    pool.barrier()
+    projectInput(layer, thread)
     attend(layer, thread)
-    pool.barrier()
     fold(layer, thread)
     quantize(scratch.attention, columns: shape.model.queryDimension, thread)
-    pool.barrier()
-    multiply(.attentionOutput, layer, thread, into: scratch.normed, addingTo: scratch.hidden)
-    pool.barrier()
+    multiplyAndAdd(.attentionOutput, layer, thread)
 
     // Feed-forward: x += Wdown · (silu(Wgate z) · Wup z)
     normalize(scratch.hidden, .feedForwardNorm, layer, thread)
-    pool.barrier()
-    multiply(.gate, layer, thread, into: scratch.gate)
-    multiply(.up, layer, thread, into: scratch.up)
-    activate(thread)
-    pool.barrier()
+    gate(layer, thread)
     quantize(scratch.gate, columns: shape.model.feedForwardDimension, thread)
-    pool.barrier()
-    multiply(.down, layer, thread, into: scratch.normed, addingTo: scratch.hidden)
-    pool.barrier()
+    multiplyAndAdd(.down, layer, thread)
   }
 
   /// The logits of one row: W · rmsnorm(x).
   func output(thread: Int) {
     let dimension = shape.model.modelDimension
     let activations = scratch.activations(tokens: 1, columns: dimension)
-    if thread == 0 {
-      let x = Scratch.row(step[0].logitsRow, of: scratch.hidden, columns: dimension)
+    pool.share(1, thread: thread) { _ in
+      let x = Scratch.row(now.logitsRow, of: scratch.hidden, columns: dimension)
       let z = Scratch.row(0, of: scratch.normed, columns: dimension)
       let isFinite = kernels.rmsNorm(
         x, weight: model.vector(.outputNorm), epsilon: shape.model.rmsEpsilon, into: z)
       if !isFinite || !kernels.quantize(z, into: activations, row: 0) { markNonFinite() }
     }
-    pool.barrier()
-    if step[0].sawNonFinite != 0 { return }
     let matrix = model.logitsMatrix
-    kernels.matmul(
-      matrix.bytes, layout: matrix.layout, tiles: share(matrix.layout.tiles, thread),
-      activations: activations, into: scratch.logits, outputStride: scratch.logits.count)
+    pool.share(matrix.layout.tiles, grain: Self.tilesMin, thread: thread) { tiles in
+      if sawNonFinite { return }
+      kernels.matmul(
+        matrix.bytes, layout: matrix.layout, tiles: tiles, activations: activations,
+        into: scratch.logits, outputStride: scratch.logits.count)
+    }
   }
+
+  /// The fewest tiles of a matrix that a thread takes at once.
+  static var tilesMin: Int { 4 }
 
   /// x[t] = embedding[token t], and the rope tables of each position.
   func embed(_ thread: Int) {
     let matrix = model.matrix(.embedding)
     let stride = Scratch.stride(shape.model.modelDimension)
-    for token in share(step[0].count, thread) {
-      kernels.dequantize(
-        row: Int(tile[token]), of: matrix.bytes, layout: matrix.layout,
-        scratch: scratch.hidden.extracting(token * stride..<(token + 1) * stride))
-    }
-    fillRotary(thread)
-  }
-
-  /// The rope tables of each position of the tile; then all threads meet.
-  func fillRotary(_ thread: Int) {
-    let pairs = shape.model.rotatedDimensions / 2
-    for token in share(step[0].count, thread) {
-      let position = step[0].start + token
-      let entry = token * pairs..<(token + 1) * pairs
-      Rotary.fillTable(
-        position: UInt32(turn(of: position)), fractions: model.rotary,
-        cosines: scratch.cosines.extracting(entry), sines: scratch.sines.extracting(entry))
-      if settings.policy == .streaming {
-        Rotary.fillTable(
-          position: UInt32(cache.map.sinkQueryPosition(of: position)), fractions: model.rotary,
-          cosines: scratch.sinkCosines.extracting(entry),
-          sines: scratch.sinkSines.extracting(entry))
+    pool.share(now.count, thread: thread) { tokens in
+      for token in tokens {
+        kernels.dequantize(
+          row: Int(tile[token]), of: matrix.bytes, layout: matrix.layout,
+          scratch: scratch.hidden.extracting(token * stride..<(token + 1) * stride))
+        fillRopeTables(token)
       }
     }
-    pool.barrier()
+  }
+
+  func fillRopeTables(_ token: Int) {
+    let pairs = shape.model.rotatedDimensions / 2
+    let position = now.start + token
+    let entry = token * pairs..<(token + 1) * pairs
+    Rotary.fillTable(
+      position: UInt32(turn(of: position)), fractions: model.rotary,
+      cosines: scratch.cosines.extracting(entry), sines: scratch.sines.extracting(entry))
+    if settings.policy == .streaming {
+      Rotary.fillTable(
+        position: UInt32(cache.map.sinkQueryPosition(of: position)), fractions: model.rotary,
+        cosines: scratch.sinkCosines.extracting(entry),
+        sines: scratch.sinkSines.extracting(entry))
+    }
   }
 
   /// z[t] = rmsnorm(x[t]), quantized.
@@ -101,41 +90,84 @@ extension Session {
     _ input: FixedBuffer<Float>, _ norm: VectorRole, _ layer: Int, _ thread: Int
   ) {
     let dimension = shape.model.modelDimension
-    let activations = scratch.activations(tokens: step[0].count, columns: dimension)
+    let activations = scratch.activations(tokens: now.count, columns: dimension)
     let weight = model.vector(norm, layer: layer)
-    for token in share(step[0].count, thread) {
-      let z = Scratch.row(token, of: scratch.normed, columns: dimension)
-      let isFinite = kernels.rmsNorm(
-        Scratch.row(token, of: input, columns: dimension), weight: weight,
-        epsilon: shape.model.rmsEpsilon, into: z)
-      if !isFinite || !kernels.quantize(z, into: activations, row: token) { markNonFinite() }
+    pool.share(now.count, thread: thread) { tokens in
+      for token in tokens {
+        let z = Scratch.row(token, of: scratch.normed, columns: dimension)
+        let isFinite = kernels.rmsNorm(
+          Scratch.row(token, of: input, columns: dimension), weight: weight,
+          epsilon: shape.model.rmsEpsilon, into: z)
+        if !isFinite || !kernels.quantize(z, into: activations, row: token) { markNonFinite() }
+      }
     }
   }
 
   /// The rows of `block`, quantized.
   private func quantize(_ block: FixedBuffer<Float>, columns: Int, _ thread: Int) {
-    let activations = scratch.activations(tokens: step[0].count, columns: columns)
-    for token in share(step[0].count, thread) {
-      let row = Scratch.row(token, of: block, columns: columns)
-      if !kernels.quantize(row, into: activations, row: token) { markNonFinite() }
+    let activations = scratch.activations(tokens: now.count, columns: columns)
+    pool.share(now.count, thread: thread) { tokens in
+      for token in tokens {
+        let row = Scratch.row(token, of: block, columns: columns)
+        if !kernels.quantize(row, into: activations, row: token) { markNonFinite() }
+      }
     }
   }
 
-  /// y[t] = W · z[t] (+ bias) for this thread's rows of W; then x[t] += y[t] where asked.
+  /// Queries, keys and values: the tiles of three matrices, one after the other, are one step.
+  private func projectInput(_ layer: Int, _ thread: Int) {
+    let queryTiles = WeightFormat.tiles(rows: shape.model.queryDimension)
+    let tiles = WeightFormat.tiles(rows: shape.model.kvDimension)
+    let keys = queryTiles..<queryTiles + tiles
+    let values = keys.upperBound..<keys.upperBound + tiles
+    pool.share(values.upperBound, grain: Self.tilesMin, thread: thread) { range in
+      multiply(
+        .query, layer, Self.part(of: 0..<queryTiles, in: range), into: scratch.query,
+        bias: .queryBias)
+      multiply(.key, layer, Self.part(of: keys, in: range), into: scratch.key, bias: .keyBias)
+      multiply(
+        .value, layer, Self.part(of: values, in: range), into: scratch.value, bias: .valueBias)
+    }
+  }
+
+  /// The tiles of one matrix that a range over several holds.
+  private static func part(of matrix: Range<Int>, in range: Range<Int>) -> Range<Int> {
+    let part = range.clamped(to: matrix)
+    return part.lowerBound - matrix.lowerBound..<part.upperBound - matrix.lowerBound
+  }
+
+  /// x[t] += W · z[t].
+  private func multiplyAndAdd(_ role: MatrixRole, _ layer: Int, _ thread: Int) {
+    let tiles = WeightFormat.tiles(rows: shape.model.modelDimension)
+    pool.share(tiles, grain: Self.tilesMin, thread: thread) { tiles in
+      multiply(role, layer, tiles, into: scratch.normed, addingTo: scratch.hidden)
+    }
+  }
+
+  /// The feed-forward product: gate[t] = silu(Wgate · z[t]) · (Wup · z[t]).
+  private func gate(_ layer: Int, _ thread: Int) {
+    let tiles = WeightFormat.tiles(rows: shape.model.feedForwardDimension)
+    pool.share(tiles, grain: Self.tilesMin, thread: thread) { tiles in
+      multiply(.gate, layer, tiles, into: scratch.gate)
+      multiply(.up, layer, tiles, into: scratch.up)
+      activate(tiles)
+    }
+  }
+
+  /// y[t] = W · z[t] (+ bias) for some tiles of W; then x[t] += y[t] where asked.
   func multiply(
-    _ role: MatrixRole, _ layer: Int, _ thread: Int, into output: FixedBuffer<Float>,
+    _ role: MatrixRole, _ layer: Int, _ tiles: Range<Int>, into output: FixedBuffer<Float>,
     bias: VectorRole? = nil, addingTo sum: FixedBuffer<Float>? = nil
   ) {
-    let matrix = model.matrix(role, layer: layer)
-    let tiles = share(matrix.layout.tiles, thread)
     if tiles.isEmpty { return }
+    let matrix = model.matrix(role, layer: layer)
     let stride = Scratch.stride(matrix.layout.rows)
     kernels.matmul(
       matrix.bytes, layout: matrix.layout, tiles: tiles,
-      activations: scratch.activations(tokens: step[0].count, columns: matrix.layout.columns),
+      activations: scratch.activations(tokens: now.count, columns: matrix.layout.columns),
       into: output, outputStride: stride)
     let rows = self.rows(of: tiles, matrix.layout.rows)
-    for token in 0..<step[0].count {
+    for token in 0..<now.count {
       let y = Scratch.row(token, of: output, columns: matrix.layout.rows).extracting(rows)
       if let bias, shape.model.hasQueryKeyValueBias {
         kernels.add(model.vector(bias, layer: layer).extracting(rows), to: y)
@@ -147,21 +179,15 @@ extension Session {
     }
   }
 
-  /// gate[t] = silu(gate[t]) · up[t] for the rows of F that this thread just computed.
-  private func activate(_ thread: Int) {
+  /// gate[t] = silu(gate[t]) · up[t] for some tiles of F.
+  private func activate(_ tiles: Range<Int>) {
     let dimension = shape.model.feedForwardDimension
-    let rows = self.rows(of: share(WeightFormat.tiles(rows: dimension), thread), dimension)
-    for token in 0..<step[0].count {
+    let rows = self.rows(of: tiles, dimension)
+    for token in 0..<now.count {
       let gate = Scratch.row(token, of: scratch.gate, columns: dimension).extracting(rows)
       let up = Scratch.row(token, of: scratch.up, columns: dimension).extracting(rows)
       kernels.swiglu(gate: gate, up: up, into: gate)
     }
-  }
-
-  /// The share of `count` things that falls to a thread: contiguous, the same for all steps.
-  func share(_ count: Int, _ thread: Int) -> Range<Int> {
-    let threads = pool.threadCount
-    return count * thread / threads..<count * (thread + 1) / threads
   }
 
   /// The rows of a range of tiles, without the padding.
@@ -171,5 +197,8 @@ extension Session {
   }
 
   /// Several threads may do this at once: they all write the same word.
-  func markNonFinite() { step[0].sawNonFinite = 1 }
+  func markNonFinite() { nonFinite[0] = 1 }
+
+  /// Inside a step: whether any thread met a number that is not finite.
+  var sawNonFinite: Bool { nonFinite[0] != 0 }
 }

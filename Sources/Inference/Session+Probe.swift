@@ -53,8 +53,9 @@ extension Session {
       isFinite = prefill(start: before.position + done, count: count)
       done += count
     }
-    step[0].start = before.position
-    run(.forget)
+    var pass = Pass(start: before.position)
+    pass.work = .forget
+    run(pass)
     evictor.endProbe(before: before)
     return isFinite
   }
@@ -63,13 +64,12 @@ extension Session {
 
   /// Notes for each token of the tile how much it surprised the model; leaves the logits of the
   /// last one.
-  func noteSurprises(_ first: UInt16) -> Bool {
-    let now = step[0]
-    let offset = now.start - evictor.progress.chunkStart
+  func noteSurprises(of pass: Pass, _ first: UInt16) -> Bool {
+    let offset = pass.start - evictor.progress.chunkStart
     evictor.note(surprise: first, token: offset)
-    for row in 0..<now.count {
+    for row in 0..<pass.count {
       guard project(row: row) else { return false }
-      if row + 1 < now.count {
+      if row + 1 < pass.count {
         evictor.note(surprise: surprise(at: Int(tile[row + 1])), token: offset + row + 1)
       }
     }

@@ -7,8 +7,8 @@ package import ModelFormat
 import Quantization
 package import Units
 
-/// What a step is to do; written by the caller before the threads start.
-struct Step: BitwiseCopyable {
+/// What the threads are to do; each has a copy.
+struct Pass: BitwiseCopyable {
   /// Stream position of the first token of the tile.
   var start = 0
 
@@ -18,23 +18,11 @@ struct Step: BitwiseCopyable {
   /// The row of the tile that logits are wanted of.
   var logitsRow = 0
 
-  /// Set by any thread that meets a number that is not finite.
-  var sawNonFinite: Int32 = 0
-
-  /// What threads do with a tile of the first pass of gemfilter, and in which layer.
+  /// What is done with a tile of the first pass of gemfilter, and in which layer.
   var phase = Phase.layer
   var layer = 0
 
-  enum Phase: BitwiseCopyable {
-    /// Run it through the layer.
-    case layer
-    /// Store its keys.
-    case keys
-    /// Let its queries choose.
-    case votes
-  }
-
-  /// What threads do between two chunks of an evicting policy.
+  /// What is done between two chunks of an evicting policy.
   var work = Work.makeRoom
 
   /// Slots of each set that go.
@@ -45,6 +33,15 @@ struct Step: BitwiseCopyable {
 
   /// Whether positions are counted anew.
   var turnsOver = false
+
+  enum Phase: BitwiseCopyable {
+    /// Run it through the layer.
+    case layer
+    /// Store its keys.
+    case keys
+    /// Let its queries choose.
+    case votes
+  }
 
   enum Work: BitwiseCopyable {
     /// Free slots, count positions anew where asked, set slots aside.
@@ -76,21 +73,26 @@ package struct Session: BitwiseCopyable {
   /// Token ids that a policy runs over the cache to see what they look at.
   let probeTokens: FixedBuffer<Int32>
 
-  var scratch: Scratch
-  /// The first pass of gemfilter.
-  let filter: PromptFilter
+  /// The first pass of gemfilter: one element.
+  let filter: FixedBuffer<PromptFilter>
 
+  var scratch: Scratch
   let attentionScratch: FixedBuffer<AttentionScratch>
   /// What several threads make of the runs of one token: [KV heads, runs, query heads of each].
   let parts: AttentionParts
 
   /// What softmax left of these runs, where the policy looks at probabilities: [query heads].
   let sight: Sight
-  let step: FixedBuffer<Step>
+  /// What the threads do; each has a session of its own with it.
+  var now = Pass()
+  /// What was done last; only the caller reads it.
+  private let last: FixedBuffer<Pass>
+  /// 1 where any thread met a number that is not finite.
+  let nonFinite: FixedBuffer<Int32>
   /// The threads; one until the launch has started the others.
   package var pool: WorkerPool
-  /// The kernels in use.
-  package let kernels: KernelSet
+  /// The kernels in use; may change between runs, as all give the same bits.
+  package var kernels: KernelSet
 
   /// Lays out everything but the thread stacks; the same code measures and launches.
   package init(
@@ -106,12 +108,13 @@ package struct Session: BitwiseCopyable {
       headsPerGroup: shape.headsPerGroup, keyLayout: shape.keyLayout,
       valueLayout: shape.valueLayout, settings: shape.eviction, threads: shape.profile.threads,
       in: &arena)
-    filter = PromptFilter(shape, in: &arena)
+    filter = PromptFilter.laidOut(shape, in: &arena)
     scratch = Scratch(shape, in: &arena)
     arena.begin(.attention)
     tile = arena.take(shape.profile.tileTokens)
     probeTokens = arena.take(shape.eviction.policy.probes ? shape.eviction.slots / 2 : 0)
-    step = arena.take(1)
+    last = arena.take(1)
+    nonFinite = arena.take(1)
     let isShared = shape.profile.threads > 1
     let runs = isShared ? RunShape.runs(slots: shape.attendedSlots) : 0
     parts = AttentionParts(
@@ -146,29 +149,38 @@ package struct Session: BitwiseCopyable {
       precondition(start >= chunk.chunkStart, "room was made from here")
       precondition(start + count <= chunk.position, "room was made for all tokens")
     }
-    step[0] = Step(start: start, count: count)
-    let isNoting = shape.eviction.policy == .infiniPot && !evictor.progress.isProbing
+    let isNoting = settings.policy == .infiniPot && !evictor.progress.isProbing
     let first = isNoting && start > 0 ? surprise(at: Int(tile[0])) : UInt16.max
-    var context = self
-    unsafe pool.run(&context) { session, thread, _ in
-      // SAFETY: `run` passes the address of `context` above.
+    unsafe pool.compute(context(Pass(start: start, count: count))) { session, thread, _ in
+      // SAFETY: `compute` passes the address of a copy of the context.
       unsafe session.assumingMemoryBound(to: Session.self).pointee.forward(thread: thread)
     }
-    if isNoting && !noteSurprises(first) { return false }
-    return step[0].sawNonFinite == 0
+    if nonFinite[0] != 0 { return false }
+    return !isNoting || noteSurprises(of: last[0], first)
   }
 
   /// Computes the logits of row `row` of the tile that `prefill` ran last, into `logits`.
   ///
   /// Returns false where a number was not finite.
   package func project(row: Int) -> Bool {
-    precondition(row >= 0 && row < step[0].count, "a row of the tile")
-    step[0].logitsRow = row
-    var context = self
-    unsafe pool.run(&context) { session, thread, _ in
-      // SAFETY: `run` passes the address of `context` above.
+    precondition(row >= 0 && row < last[0].count, "a row of the tile")
+    var pass = last[0]
+    pass.logitsRow = row
+    unsafe pool.compute(context(pass)) { session, thread, _ in
+      // SAFETY: `compute` passes the address of a copy of the context.
       unsafe session.assumingMemoryBound(to: Session.self).pointee.output(thread: thread)
     }
-    return step[0].sawNonFinite == 0 && kernels.isFinite(logits)
+    return nonFinite[0] == 0 && kernels.isFinite(logits)
+  }
+
+  /// What every thread gets a copy of: the session with what is to be done and where the stream
+  /// stands.
+  func context(_ pass: Pass) -> Session {
+    last[0] = pass
+    nonFinite[0] = 0
+    var context = self
+    context.now = pass
+    context.cache.evictor.holdStill()
+    return context
   }
 }

@@ -1,6 +1,6 @@
 internal import CKernels
 
-/// A family of kernels; all give the same bits, the later ones are faster where they run.
+/// A family of kernels; all give the same bits.
 package enum InstructionSet: UInt32, BitwiseCopyable, Sendable {
   case portable = 0
   case avx2 = 1
@@ -19,6 +19,11 @@ package enum InstructionSet: UInt32, BitwiseCopyable, Sendable {
     case .dotprod: "dotprod"
     case .i8mm: "i8mm"
     }
+  }
+
+  /// All sets, one that has everything another has before that one.
+  package static var highestFirst: InlineArray<6, InstructionSet> {
+    [.i8mm, .dotprod, .neon, .avx512vnni, .avx2, .portable]
   }
 
   /// The set of that name, or `nil`.
@@ -88,14 +93,25 @@ package struct InstructionSets: BitwiseCopyable, Equatable, Sendable {
     #endif
   }
 
-  /// The fastest set that the processor can run and this program contains.
+  /// The highest set that the processor can run and this program contains.
   package var best: InstructionSet {
-    let order: InlineArray<6, InstructionSet> = [
-      .i8mm, .dotprod, .neon, .avx512vnni, .avx2, .portable,
-    ]
+    let order = InstructionSet.highestFirst
     for index in 0..<order.count where contains(order[index]) && order[index].isBuilt {
       return order[index]
     }
     return .portable
   }
+
+  /// The sets that may be the fastest: all that run here, portable only where it is alone.
+  package var candidates: InstructionSets {
+    var sets: UInt32 = 0
+    for value in 1..<UInt32(InstructionSet.highestFirst.count) {
+      guard let set = InstructionSet(rawValue: value) else { continue }
+      if contains(set) && set.isBuilt { sets |= 1 << value }
+    }
+    return InstructionSets(bits: sets == 0 ? 1 : sets)
+  }
+
+  /// How many sets these are.
+  package var count: Int { bits.nonzeroBitCount }
 }

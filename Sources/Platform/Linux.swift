@@ -65,26 +65,33 @@ package enum Linux: Host {
     return usage
   }
 
+  package static var hugePageBytes: Int { Int(platform_huge_page_bytes()) }
+
   package static func startWorkers(
     threadCount: Int, stackBytes: Int, spinMicroseconds: Int, memory: FixedBuffer<UInt8>,
-    processors: FixedBuffer<Int32>
+    processors: FixedBuffer<Int32>, isPinned: Bool
   ) throws(HostError) -> WorkerPool {
     let needed = WorkerPool.byteCount(
       threadCount: threadCount, stackBytes: stackBytes, pageSize: pageSize)
     precondition(memory.count >= needed, "the pool's memory is smaller than its plan")
     precondition(
-      processors.count == 0 || processors.count >= threadCount, "one processor per thread")
+      WorkerPool.stateBytes(threadCount: threadCount)
+        == Int(PLATFORM_POOL_STATE_BYTES) + threadCount * Int(PLATFORM_POOL_MEMBER_BYTES)
+        && WorkerPool.contextBytesMax == Int(PLATFORM_POOL_CONTEXT_BYTES),
+      "both sides lay the state out alike")
+    precondition(
+      !isPinned || processors.count == threadCount, "one processor per thread")
     // SAFETY: the memory belongs to the pool from here on; both buffers live as long as the process.
     let state = unsafe UnsafeMutableRawPointer(memory.unsafeBaseAddress)
     precondition(UInt(bitPattern: state) % UInt(pageSize) == 0, "the pool starts on a page")
     let stackBytes = stackBytes.roundedUp(toMultipleOf: pageSize)
     let result = unsafe platform_pool_start(
       state, threadCount, UInt(stackBytes), UInt(spinMicroseconds),
-      processors.count == 0 ? nil : UnsafePointer(processors.unsafeBaseAddress))
+      processors.unsafeBaseAddress, processors.count, isPinned ? 1 : 0)
     guard result >= 0 else { throw HostError(systemError: result) }
     return unsafe WorkerPool(
       unsafeState: state, threadCount: threadCount, run: platform_pool_run,
-      barrier: platform_pool_barrier)
+      barrier: platform_pool_barrier, compute: platform_pool_compute, claim: platform_pool_claim)
   }
 
   package static func prepare() { platform_prepare() }

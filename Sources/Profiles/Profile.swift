@@ -74,11 +74,14 @@ package struct Profile: BitwiseCopyable, Equatable, Sendable {
   /// `tile`: tokens that prefill handles at once.
   package var tileTokens = 64
 
-  /// `threads`: threads that compute; 0 is one per processor that the process may use.
+  /// `threads`: threads that compute; 0 is one per big core that the process may use.
   package var threads = 0
 
-  /// `cores`: processors the threads are pinned to; empty is any.
+  /// `cores`: processors the threads are pinned to, one each; empty is any.
   package var processors = ProcessorSet()
+
+  /// Whether `processors` was found on this machine rather than named: each thread may use all.
+  package var sharesProcessors = false
 
   /// `isa`: kernels to use.
   package var instructionSet = InstructionSetChoice.automatic

@@ -106,7 +106,7 @@ struct HostedCommands {
   }
 
   /// The model that is built with the program and lies beside it.
-  private static func builtInModel() -> String? {
+  static func builtInModel() -> String? {
     Bundle.module.path(forResource: "built-in", ofType: "terra")
   }
 

@@ -1,4 +1,5 @@
 internal import ArgumentParser
+internal import Benchmark
 internal import CAllocations
 internal import Commands
 internal import Foundation
@@ -17,6 +18,7 @@ struct Terrarium: ParsableCommand {
       """,
     subcommands: [
       RunEntry.self, PlanEntry.self, LogitsEntry.self, PackCommand.self, TokenizeCommand.self,
+      BenchCommand.self,
     ])
 
   /// Hands `plan`, `run` and `logits` to the core, everything else to the argument parser.
@@ -26,6 +28,9 @@ struct Terrarium: ParsableCommand {
     // SAFETY: the words of the command line stay valid for the life of the process.
     let arguments = unsafe Arguments(
       unsafeCount: CommandLine.argc, unsafeStart: CommandLine.unsafeArgv)
+    if arguments.count > 1, arguments[1].text.equals(Benchmark.rowCommand) {
+      Linux.exit(MeasuredRow<Linux>.run(arguments, from: 2, in: memory).rawValue)
+    }
     if let code = HostedCommands.run(arguments, in: memory) { Linux.exit(code.rawValue) }
     main(nil)
   }

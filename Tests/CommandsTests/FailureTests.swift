@@ -1,4 +1,5 @@
 import Commands
+import Kernels
 import ModelFormat
 import Profiles
 import Testing
@@ -88,8 +89,9 @@ import Units
       "the threads could not be started (system error 11); try --threads 1", .doesNotFit
     ),
     (
-      .instructionSet("i8mm"),
-      "this processor has no i8mm; leave --isa out to use the best it has", .doesNotFit
+      .instructionSet(.i8mm, InstructionSets(bits: 1)),
+      "this processor has no i8mm; it has portable; name one of these, or leave isa and --isa out "
+        + "to use the fastest", .doesNotFit
     ),
     (
       .contextTooSmall(needed: 5, slots: 2),

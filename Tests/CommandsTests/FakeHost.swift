@@ -23,7 +23,9 @@ final class World: @unchecked Sendable {
   var checksBeforeInterrupt: Int?
   var terminals: Set<Int32> = []
   var programPath = "/home/someone/project/.build/release/terrarium"
-  var processorCount = 3
+  var processors: [Int32] = [0, 1, 2]
+  var hugePageBytes = 0
+  var seal = SealReport(filtersSystemCalls: true, limitsMemory: true)
   var usedProgramBytes = 1_000_000
   var calls: [String] = []
   private(set) var isSealed = false
@@ -50,7 +52,7 @@ final class World: @unchecked Sendable {
     return name
   }
 
-  fileprivate func seal() { isSealed = true }
+  fileprivate func noteSeal() { isSealed = true }
 
   fileprivate func tick() -> UInt64 {
     time += 1_000_000
@@ -162,7 +164,12 @@ struct FakeHost: Host {
 
   static var pageSize: Int { 4096 }
 
-  static func processors(into buffer: FixedBuffer<Int32>) -> Int { world.processorCount }
+  static func processors(into buffer: FixedBuffer<Int32>) -> Int {
+    for index in 0..<min(world.processors.count, buffer.count) {
+      buffer[index] = world.processors[index]
+    }
+    return world.processors.count
+  }
 
   static var processorFeatures: ProcessorFeatures { ProcessorFeatures(first: 2, second: 0) }
 
@@ -187,14 +194,17 @@ struct FakeHost: Host {
     return usage
   }
 
+  static var hugePageBytes: Int { world.hugePageBytes }
+
   static var allocationCount: Int { 7 }
 
   static func startWorkers(
     threadCount: Int, stackBytes: Int, spinMicroseconds: Int, memory: FixedBuffer<UInt8>,
-    processors: FixedBuffer<Int32>
+    processors: FixedBuffer<Int32>, isPinned: Bool
   ) throws(HostError) -> WorkerPool {
     try world.fail(.startWorkers)
-    world.calls.append("threads \(threadCount)")
+    let places = (0..<processors.count).map { "\(processors[$0])" }.joined(separator: ",")
+    world.calls.append("threads \(threadCount)\(isPinned ? " pinned to" : " on") \(places)")
     // What the threads would do, one after the other, has no barriers: only one thread runs here.
     guard threadCount == 1 else { throw .notPermitted }
     return .single
@@ -205,8 +215,8 @@ struct FakeHost: Host {
   static var isInterrupted: Bool { world.isInterrupted() }
 
   static func seal(publishing: Bool) -> SealReport {
-    world.seal()
-    return SealReport(filtersSystemCalls: true, limitsMemory: true)
+    world.noteSeal()
+    return world.seal
   }
 
   static func exit(_ code: Int32) -> Never { fatalError("exit \(code)") }

@@ -1,5 +1,6 @@
 import Commands
 import Foundation
+import Kernels
 import ModelFormat
 import TestSupport
 import Testing
@@ -14,7 +15,7 @@ private let common = ["run", "m.terra", "--profile", "p.toml"]
     #expect(world.outputText.count > 1 && world.outputText.hasSuffix("\n"))
     #expect(world.messageText.hasPrefix("launch "))
     #expect(world.messageText.contains("allocations after launch 0"))
-    #expect(world.messageText.filter { $0 == "\n" }.count == 1)
+    #expect(world.messageText.filter { $0 == "\n" }.count == 2)
     let again = BuiltIn.world()
     #expect(run(common + ["-p", "Hello", "-n", "6"], in: again) == .success)
     #expect(again.output == world.output)
@@ -238,9 +239,34 @@ private let common = ["run", "m.terra", "--profile", "p.toml"]
     #else
       let foreign = "neon"
     #endif
+    let message = failure(common + ["-p", "x", "--isa", foreign], .doesNotFit)
+    #expect(message.hasPrefix("terrarium: this processor has no \(foreign); it has "))
+    #expect(message.contains("portable; name one of these, or leave isa and --isa out"))
+    let plan = BuiltIn.world()
+    plan.files["p.toml"]? += Array("isa = \"\(foreign)\"\n".utf8)
+    #expect(run(["plan", "m.terra", "--profile", "p.toml"], in: plan) == .success)
     #expect(
-      failure(common + ["-p", "x", "--isa", foreign], .doesNotFit)
-        == "terrarium: this processor has no \(foreign); leave --isa out to use the best it has\n")
+      plan.outputText.contains(
+        "\nkernels  \(foreign), fixed; this processor cannot run them\n"))
+  }
+
+  @Test func theReportNamesTheKernelsAndWhy() throws {
+    for (words, expected) in [(["--isa", "portable"], "portable (fixed)"), ([], nil)] {
+      let world = BuiltIn.world()
+      #expect(run(common + ["-p", "x", "-n", "1"] + words, in: world) == .success)
+      let line = try #require(world.messageText.split(separator: "\n").first)
+      // Chosen freely, it depends on the machine; equal times are all that this world has.
+      let best = InstructionSets.ofThisProcessor(hwcap: 2, hwcap2: 0)
+      let reason = best.candidates.count == 1 ? "only one" : "measured"
+      #expect(
+        line.contains(": kernels \(expected ?? "\(best.best.name) (\(reason))")"), "\(line)")
+      let json = BuiltIn.world()
+      #expect(run(common + ["-p", "x", "-n", "1", "--json"] + words, in: json) == .success)
+      let result = try object(json.outputText)
+      #expect(
+        result["kernels"] as? String == expected.map { _ in "portable" } ?? "\(best.best.name)")
+      #expect(result["kernels_choice"] as? String == expected.map { _ in "fixed" } ?? reason)
+    }
   }
 }
 

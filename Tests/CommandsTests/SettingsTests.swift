@@ -37,7 +37,7 @@ import Units
     expected.threads = 3
     #expect(try resolve([]) == expected)
     let world = World()
-    world.processorCount = 500
+    world.processors = Array(0..<500)
     #expect(try resolve([], in: world).threads == 64)
   }
 

@@ -1,6 +1,8 @@
+import Commands
 import Inference
 import Kernels
 import ModelFormat
+import Platform
 import Profiles
 import Quantization
 import TestSupport
@@ -122,5 +124,33 @@ private struct Cut {
   @Test(arguments: ForwardCase.all, [5, 37])
   func streamingEqualsTheListOfKeptTokens(run: ForwardCase, slots: Int) throws {
     try check(run, profile(run, slots: slots, policy: .streaming), tokenCount: slots + 41)
+  }
+
+  /// The clock of this test gives each set its own speed; the highest comes first.
+  @Test func theFastestKernelsAreFoundAndLeaveNothingBehind() throws {
+    let available = InstructionSets.ofThisProcessor(
+      hwcap: UInt64(Linux.processorFeatures.first), hwcap2: UInt64(Linux.processorFeatures.second))
+    let run = ForwardCase.all[1]
+    let pack = try TinyPack(run.model, formats: run.weights, seed: 7)
+    let session = pack.session(
+      profile(run, slots: 45, policy: .full), kernels: bestKernels, pool: .single)
+    let all = InstructionSet.highestFirst.indices.map { InstructionSet.highestFirst[$0] }
+      .filter { available.contains($0) && $0.isBuilt }
+    for wanted in all.indices {
+      // Two readings for each of 3 times of 2 products.
+      var readings = 0
+      var time: UInt64 = 0
+      let fastest = session.fastestKernels(among: available) {
+        if readings % 2 == 1 { time += readings / 12 == wanted ? 100 : 200 }
+        readings += 1
+        return time
+      }
+      #expect(fastest == all[wanted])
+      #expect(readings == 12 * all.count)
+    }
+    session.tile[0] = 1
+    #expect(session.prefill(start: 0, count: 1) && session.project(row: 0))
+    var slow = SlowModel(pack, profile(run, slots: 45, policy: .full))
+    #expect(sameBits(array(session.logits), slow.next(1)))
   }
 }

@@ -18,7 +18,7 @@ func workers(_ threadCount: Int) throws -> WorkerPool {
   let memory = try Linux.reserve(byteCount: byteCount, hugePages: false, locked: false)
   return try Linux.startWorkers(
     threadCount: threadCount, stackBytes: stackBytes, spinMicroseconds: 50, memory: memory,
-    processors: .empty)
+    processors: .empty, isPinned: false)
 }
 
 /// The place of the largest element.

@@ -41,4 +41,58 @@ import Units
     #expect(InstructionSet.portable.isBuilt)
     #expect(InstructionSets(bits: 1).best == .portable)
   }
+
+  @Test func portableIsACandidateOnlyWhereItIsAlone() {
+    let alone = InstructionSets(bits: 1).candidates
+    #expect(alone.count == 1 && alone.contains(.portable))
+    let here = InstructionSets.ofThisProcessor(hwcap: 1 << 1, hwcap2: 0)
+    #expect(here.candidates.contains(.portable) == (here.count == 1))
+    #expect(here.candidates.contains(here.best))
+    #if arch(x86_64)
+      let foreign = InstructionSets(bits: 1 << InstructionSet.neon.rawValue | 1)
+    #else
+      let foreign = InstructionSets(bits: 1 << InstructionSet.avx2.rawValue | 1)
+    #endif
+    #expect(foreign.candidates == InstructionSets(bits: 1), "what this program lacks is none")
+  }
+
+  @Test func theHighestComeFirstAndNoneIsMissing() {
+    let order = InstructionSet.highestFirst
+    #expect(Set(order.indices.map { order[$0].rawValue }).count == order.count)
+    #expect(InstructionSet(rawValue: UInt32(order.count)) == nil)
+  }
+}
+
+@Suite struct KernelTimingTests {
+  private func fastest(_ times: [(set: InstructionSet, decode: UInt64, prefill: UInt64)])
+    -> InstructionSet?
+  {
+    let timings = times.map { KernelTiming(set: $0.set, decode: $0.decode, prefill: $0.prefill) }
+    return KernelTiming.fastest(timings.span)
+  }
+
+  @Test func theFastestWins() {
+    #expect(fastest([(.avx512vnni, 100, 1000), (.avx2, 120, 2000)]) == .avx512vnni)
+    #expect(fastest([(.avx512vnni, 130, 2100), (.avx2, 120, 2000)]) == .avx2)
+    #expect(fastest([(.i8mm, 300, 300), (.dotprod, 200, 200), (.neon, 100, 100)]) == .neon)
+    #expect(fastest([(.i8mm, 300, 300), (.dotprod, 100, 100), (.neon, 200, 200)]) == .dotprod)
+    #expect(fastest([(.neon, 5, 7)]) == .neon)
+    #expect(fastest([]) == nil)
+  }
+
+  @Test func bothProductsCountAlike() {
+    // 20 % lost at the one, 50 % won at the other, whatever the units.
+    #expect(fastest([(.dotprod, 120, 1000), (.neon, 100, 1500)]) == .dotprod)
+    #expect(fastest([(.dotprod, 1500, 10), (.neon, 1000, 12)]) == .neon)
+    // Half as fast at one, twice as fast at the other.
+    #expect(fastest([(.i8mm, 200, 100), (.dotprod, 100, 200)]) == .i8mm)
+  }
+
+  @Test func equalsGoToTheHigher() {
+    #expect(fastest([(.i8mm, 100, 100), (.dotprod, 100, 100), (.neon, 100, 100)]) == .i8mm)
+    #expect(fastest([(.i8mm, 102, 102), (.dotprod, 100, 100)]) == .i8mm)
+    #expect(fastest([(.i8mm, 104, 104), (.dotprod, 100, 100)]) == .dotprod)
+    #expect(fastest([(.i8mm, 0, 0), (.dotprod, 0, 0)]) == .i8mm)
+    #expect(fastest([(.i8mm, .max, .max), (.dotprod, .max, .max)]) == .i8mm)
+  }
 }

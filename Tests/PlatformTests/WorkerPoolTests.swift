@@ -22,14 +22,16 @@ struct Counters {
 
   static let stackBytes = 128 << 10
 
-  init(threadCount: Int, processors: FixedBuffer<Int32>? = nil) throws(HostError) {
+  init(
+    threadCount: Int, processors: FixedBuffer<Int32>? = nil, isPinned: Bool = true
+  ) throws(HostError) {
     let size = WorkerPool.byteCount(
       threadCount: threadCount, stackBytes: Self.stackBytes, pageSize: Linux.pageSize)
     room = try Linux.reserve(byteCount: size + 65536, hugePages: false, locked: false)
     pool = try Linux.startWorkers(
       threadCount: threadCount, stackBytes: Self.stackBytes, spinMicroseconds: 50,
       memory: room.extracting(0..<size),
-      processors: processors ?? memory(0))
+      processors: processors ?? memory(0), isPinned: processors != nil && isPinned)
     turns = Turns(pool: pool)
   }
 
@@ -83,6 +85,21 @@ struct Counters {
     }
   }
 
+  @Test func threadsThatAreNotPinnedShareTheProcessors() async {
+    await #expect(processExitsWith: .exitCode(0)) {
+      let room = memory(4096, of: Int32.self)
+      let all = min(Linux.processors(into: room), 4096)
+      var counters = try Counters(
+        threadCount: 3, processors: room.extracting(0..<all), isPinned: false)
+      unsafe counters.pool.run(&counters.turns) { context, index, _ in
+        let turns = unsafe context.assumingMemoryBound(to: Counters.Turns.self)
+        unsafe turns.pointee.counts[index] = Linux.processors(into: memory(1, of: Int32.self))
+      }
+      for index in 0..<3 where counters.turns.counts[index] != all { Linux.exit(1) }
+      Linux.exit(0)
+    }
+  }
+
   @Test func wakesAfterALongRest() throws {
     var counters = try Counters(threadCount: 4)
     counters.add(rounds: 1)
@@ -120,5 +137,115 @@ struct Counters {
       }
       Linux.exit(0)
     }
+  }
+}
+
+/// Steps of items, as every thread has them.
+private struct Items: BitwiseCopyable {
+  var pool: WorkerPool
+  /// How often each item was done, [step][item].
+  var done: FixedBuffer<Int32>
+  /// Items that were done before the step before was complete.
+  var early: FixedBuffer<Int32>
+  var count: Int
+  var grain: Int
+  /// Where a late thread waits; negative: nobody does.
+  var gate: Int32 = -1
+
+  static let steps = 3
+
+  init(_ pool: WorkerPool, count: Int, grain: Int = 1) {
+    self.pool = pool
+    self.count = count
+    self.grain = grain
+    done = memory(Self.steps * count)
+    early = memory(count)
+  }
+
+  func run() {
+    unsafe pool.compute(self) { context, thread, _ in
+      // SAFETY: `compute` passes the address of a copy of the items.
+      let items = unsafe context.assumingMemoryBound(to: Items.self).pointee
+      var byte: UInt8 = 0
+      if items.gate >= 0 && thread == 1 { _ = unsafe read(items.gate, &byte, 1) }
+      for step in 0..<Items.steps {
+        items.pool.share(items.count, grain: items.grain, thread: thread) { range in
+          items.take(range, step)
+        }
+      }
+    }
+  }
+
+  private func take(_ range: Range<Int>, _ step: Int) {
+    for item in range {
+      if step > 0 && done[(step - 1) * count + (item * 7 + 3) % count] != done[item] {
+        early[item] = 1
+      }
+      done[step * count + item] += 1
+    }
+  }
+
+  /// How often each item was done in all steps, where that is the same number.
+  var times: Int32? {
+    for index in 0..<done.count where done[index] != done[0] { return nil }
+    for index in 0..<early.count where early[index] != 0 { return nil }
+    return done[0]
+  }
+}
+
+@Suite struct SharedStepTests {
+  @Test(arguments: [1, 2, 3, 8, 64], [1, 2, 5, 64, 1000])
+  func everyItemIsDoneOnceAndInOrder(threadCount: Int, count: Int) throws {
+    for grain in [1, 3, 2000] {
+      let items = Items(try Counters(threadCount: threadCount).pool, count: count, grain: grain)
+      for _ in 0..<20 { items.run() }
+      #expect(items.times == 20, "at least \(grain) at once")
+    }
+  }
+
+  @Test func stepsWithoutItemsAreNone() throws {
+    let pool = try Counters(threadCount: 3).pool
+    Items(pool, count: 0).run()
+    let items = Items(pool, count: 10)
+    items.run()
+    #expect(items.times == 1)
+  }
+
+  @Test func theSingleThreadDoesAll() {
+    let items = Items(.single, count: 9)
+    items.run()
+    #expect(items.times == 1)
+  }
+
+  /// Where all threads had to meet, this would never end.
+  @Test func nobodyWaitsForAThreadThatIsLate() throws {
+    let pool = try Counters(threadCount: 3).pool
+    var gates: [Int32] = [0, 0]
+    #expect(unsafe pipe(&gates) == 0)
+    var items = Items(pool, count: 100)
+    items.gate = gates[0]
+    items.run()
+    #expect(items.times == 1)
+    // It also stays away from runs that begin and end meanwhile.
+    for _ in 0..<5 { Items(pool, count: 7).run() }
+    var others = Items(pool, count: 50)
+    #expect(unsafe write(gates[1], [0], 1) == 1)
+    others.grain = 2
+    for _ in 0..<100 { others.run() }
+    #expect(others.times == 100)
+    #expect(items.times == 1)
+  }
+
+  @Test func aRunOfTooManyItemsTraps() async {
+    await #expect(processExitsWith: .failure) {
+      Items(try Counters(threadCount: 2).pool, count: 65536).run()
+    }
+  }
+
+  @Test func theStateOf64ThreadsHasItsPages() {
+    #expect(WorkerPool.stateBytes(threadCount: 12) <= 4096)
+    #expect(
+      WorkerPool.byteCount(threadCount: 64, stackBytes: 131_072, pageSize: 4096)
+        == 3 * 4096 + 63 * (4096 + 131_072))
   }
 }

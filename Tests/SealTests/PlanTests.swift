@@ -24,7 +24,8 @@ struct PlanTests {
   }
 
   static let shapes: [[String]] = [
-    [], ["--threads", "1"], ["--threads", "4"], ["--context", "64"], ["--kv", "int4"],
+    [], ["--threads", "1"], ["--threads", "3"], ["--threads", "8"], ["--threads", "64"],
+    ["--context", "64"], ["--kv", "int4"],
     ["--profile", "raspberry-pi-4-1gb"], ["--profile", "raspberry-pi-zero-2w"],
     ["--policy", "streaming", "--context", "100"],
   ]

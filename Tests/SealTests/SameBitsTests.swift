@@ -76,7 +76,7 @@ struct Setting: CustomTestStringConvertible {
 
   /// Every combination of threads and tiles on this machine, each build, each instruction set.
   static let native: [Setting] = Subject.allCases.flatMap { subject in
-    [1, 2, 3, 4].flatMap { threads in
+    [1, 2, 3, 8, 64].flatMap { threads in
       [1, 7, 64, 512].map { Setting(program: [subject.program], threads: threads, chunk: $0) }
     } + sets.map { Setting(program: [subject.program], threads: 2, chunk: 64, set: $0) }
   }
@@ -84,7 +84,7 @@ struct Setting: CustomTestStringConvertible {
   /// Each thread count and tile on each emulated core.
   static let emulated: [Setting] = ["cortex-a53", "cortex-a72", "cortex-a76", "neoverse-n1", "max"]
     .flatMap { core in
-      [(1, 512), (2, 64), (3, 7), (4, 1)].map { threads, chunk in
+      [(1, 512), (64, 64), (3, 7), (8, 1)].map { threads, chunk in
         let emulator = ["qemu-aarch64-static", "-cpu", core]
         return Setting(
           program: emulator + [Board.arm64.folder + "/terrarium-board"], threads: threads,

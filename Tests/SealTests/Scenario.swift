@@ -40,8 +40,13 @@ struct Scenario: CustomTestStringConvertible {
     return nil
   }()
 
-  /// All ways, with one thread and with four.
-  static let all: [Scenario] = [1, 4].flatMap { threadCount in
+  /// All ways with one thread and with 8; the longest one also with 2, 3 and 64, far more than there
+  /// are processors.
+  static let all: [Scenario] =
+    ways(threadCount: 1) + ways(threadCount: 8)
+    + [2, 3, 64].compactMap { ways(threadCount: $0).last }
+
+  private static func ways(threadCount: Int) -> [Scenario] {
     let start = ["run", model ?? "", "--threads", "\(threadCount)", "--seed", "1"]
     let endless =
       start + ["--policy", "streaming", "--raw", "--tokens", "1000", "--temperature", "1"]

@@ -37,6 +37,8 @@ void platform_prefault_stack(unsigned long count);
 unsigned long platform_prefault_program(void);
 // Every page that is present now, counted exactly; 0 where the kernel does not tell.
 unsigned long platform_resident_bytes(void);
+// Those of them that are in huge pages; 0 where the kernel does not tell.
+unsigned long platform_huge_page_bytes(void);
 // Zeroed memory of the program itself, for what is needed before anything is reserved.
 enum { PLATFORM_PLANNING_BYTES = 1280 << 10 };
 void *_Nonnull platform_planning_memory(void);
@@ -53,11 +55,28 @@ long platform_seal(unsigned long address_space_bytes, unsigned long stack_bytes,
 
 // Thread pool.
 typedef void (*platform_body)(void *_Nonnull context, long index, long count);
-// `memory` is page-aligned and zeroed: one page of state, then per started thread a guard page and
-// `stack_bytes` of stack. `processors` names one processor per thread, or is NULL.
+enum {
+  // The largest context of `platform_pool_compute`.
+  PLATFORM_POOL_CONTEXT_BYTES = 2048,
+  PLATFORM_POOL_STATE_BYTES = 2432,
+  PLATFORM_POOL_MEMBER_BYTES = 128,
+};
+// `memory` is page-aligned and zeroed: whole pages of state, of so many bytes as above says, then
+// per started thread a guard page and `stack_bytes` of stack. `processors` stays valid: one for each
+// thread where it is pinned, else those that all threads may use; none where that is open.
 long platform_pool_start(void *_Nonnull memory, long threads, unsigned long stack_bytes,
-                         unsigned long spin_microseconds, const int *_Nullable processors);
+                         unsigned long spin_microseconds, const int *_Nonnull processors,
+                         long processor_count, int is_pinned);
+// Calls `body` on every thread with the same context, and waits for all; between barriers.
 void platform_pool_run(void *_Nonnull pool, platform_body _Nonnull body, void *_Nonnull context);
 void platform_pool_barrier(void *_Nonnull pool);
+// Calls `body` on every thread that has time for it, each time with a copy of the context, and
+// returns when every step of it is complete.
+void platform_pool_compute(void *_Nonnull pool, platform_body _Nonnull body,
+                           void *_Nonnull context, unsigned long bytes);
+// Inside such a body: the next range of the step at hand, its first item in the lower half and the
+// number of items in the upper one. It is done when the thread asks again. 0: the step, which has
+// `count` items (1 to 65,535), is complete, and the thread is in the next one.
+unsigned long platform_pool_claim(void *_Nonnull pool, long index, long count, long grain);
 
 #endif

@@ -74,7 +74,7 @@ package struct ModelDescription: Sendable {
   }
 
   /// The GGUF name of a matrix.
-  static func name(of role: MatrixRole, layer: Int) -> String {
+  package static func name(of role: MatrixRole, layer: Int) -> String {
     switch role {
     case .embedding: "token_embd.weight"
     case .output: "output.weight"
@@ -89,7 +89,7 @@ package struct ModelDescription: Sendable {
   }
 
   /// The GGUF name of a vector.
-  static func name(of role: VectorRole, layer: Int) -> String {
+  package static func name(of role: VectorRole, layer: Int) -> String {
     switch role {
     case .outputNorm: "output_norm.weight"
     case .attentionNorm: "blk.\(layer).attn_norm.weight"

@@ -1,0 +1,218 @@
+internal import Foundation
+internal import Kernels
+internal import ModelFormat
+
+/// Where a benchmark runs.
+package struct BenchmarkEnvironment: Sendable {
+  /// This program, which is started once more for each row.
+  package var program: String
+  /// Whether the user has pressed Ctrl-C.
+  package var isInterrupted: @Sendable () -> Bool
+  /// Takes results.
+  package var write: @Sendable (String) -> Void
+  /// Takes what a person who waits wants to know; empty when it is over.
+  package var progress: @Sendable (String) -> Void
+
+  package init(
+    program: String, isInterrupted: @escaping @Sendable () -> Bool,
+    write: @escaping @Sendable (String) -> Void, progress: @escaping @Sendable (String) -> Void
+  ) {
+    self.program = program
+    self.isInterrupted = isInterrupted
+    self.write = write
+    self.progress = progress
+  }
+}
+
+/// Runs a benchmark: one sealed process for each row, the machine's limits and the other program in
+/// turn with its repetitions.
+package struct Benchmark {
+  /// The word that makes the program a measured row.
+  package static let rowCommand: StaticString = "bench-row"
+
+  private let request: BenchmarkRequest
+  private let environment: BenchmarkEnvironment
+  private let machine: Machine
+  private let peer: Peer?
+
+  /// Finds out whether everything is there that the request needs.
+  package init(
+    _ request: BenchmarkRequest, _ environment: BenchmarkEnvironment
+  ) throws(BenchmarkError) {
+    guard request.rowCount > 0 else {
+      throw .usage("nothing to measure: give -p, -n or -pg more than 0")
+    }
+    for case .synthetic(let name, _) in request.subjects { _ = try SyntheticShape.named(name) }
+    guard let machine = Machine() else {
+      throw .usage("there is not enough memory to measure the machine's bandwidth")
+    }
+    self.request = request
+    self.environment = environment
+    self.machine = machine
+    if let wanted = request.peer {
+      peer = try Peer(python: wanted.python, isInterrupted: environment.isInterrupted)
+    } else {
+      peer = nil
+    }
+  }
+
+  /// Measures every row and writes it as soon as it is there.
+  @discardableResult
+  package func run() throws(BenchmarkError) -> [BenchmarkResult] {
+    var variants: [String] = []
+    for depth in request.depths {
+      for variant in request.variants(depth: depth) where !variants.contains(variant.name) {
+        variants.append(variant.name)
+      }
+    }
+    let table = MarkdownTable(
+      showsCache: !request.caches.isEmpty, peerVariants: peer == nil ? nil : variants)
+    var output = Output(request.format, table: table)
+    var results: [BenchmarkResult] = []
+    environment.write(output.start)
+    for subject in request.subjects {
+      let prepared = try PreparedSubject(
+        subject, needsGGUF: peer != nil, keptIn: request.keptFolder, environment)
+      if let peer, let gguf = prepared.gguf { try peer.load(gguf) }
+      for row in rows {
+        let result = try measure(row, prepared, number: results.count + 1)
+        environment.progress("")
+        environment.write(output.row(result))
+        results.append(result)
+      }
+    }
+    environment.write(output.end(results))
+    return results
+  }
+
+  /// A row of one subject.
+  private struct Row {
+    var test: BenchmarkTest
+    var threads: Int?
+    var cache: BenchmarkRequest.CacheFormats?
+  }
+
+  private var rows: [Row] {
+    let caches = request.caches.isEmpty ? [nil] : request.caches.map(Optional.some)
+    let threads = request.threads.isEmpty ? [nil] : request.threads.map(Optional.some)
+    return caches.flatMap { cache in
+      threads.flatMap { threads in
+        request.depths.flatMap { depth in
+          request.tests(depth: depth).map { Row(test: $0, threads: threads, cache: cache) }
+        }
+      }
+    }
+  }
+
+  private func arguments(_ row: Row, _ subject: PreparedSubject) -> [String] {
+    let test = row.test
+    let context = request.context ?? max(test.depth + test.tokens, BenchmarkRequest.contextMin)
+    var words = [
+      "\(Self.rowCommand)", "\(test.prompt)", "\(test.generated)", "\(test.depth)",
+      subject.argument, "--context", "\(context)",
+    ]
+    if let threads = row.threads { words += ["--threads", "\(threads)"] }
+    if let cache = row.cache { words += ["--kv", "\(cache.keys),\(cache.values)"] }
+    return words + request.runOptions
+  }
+
+  private func measure(
+    _ row: Row, _ subject: PreparedSubject, number: Int
+  ) throws(BenchmarkError) -> BenchmarkResult {
+    let label = "[\(number)/\(request.rowCount)] \(subject.name) \(row.test.name)"
+    environment.progress("\(label): launching")
+    let start = Date()
+    guard
+      let process = LineProcess(
+        environment.program, arguments(row, subject), isInterrupted: environment.isInterrupted)
+    else { throw .rowSilent("nothing: it could not be started") }
+    let ready = try Answer(process, kind: "ready")
+    let threads = try ready.integer("threads")
+    let variants = peer == nil ? [] : request.variants(depth: row.test.depth)
+    for variant in variants {
+      environment.progress("\(label): llama.cpp \(variant.name): warming up")
+      try peer?.open(variant, row.test, threads: threads)
+    }
+    let processors = process.pinnedProcessors(threads: threads)
+    var limits: [MachineLimits] = []
+    var samples: [UInt64] = []
+    var peerSamples = Array(repeating: [UInt64](), count: variants.count)
+    for repetition in 1...request.repetitions {
+      environment.progress("\(label): repetition \(repetition) of \(request.repetitions)")
+      limits.append(
+        machine.limits(
+          threads: threads, processors: processors, instructionSet: ready.text("isa")))
+      process.send("r")
+      samples.append(UInt64(try Answer(process, kind: "sample").value))
+      for (index, variant) in variants.enumerated() {
+        if let nanoseconds = try peer?.run(variant) { peerSamples[index].append(nanoseconds) }
+      }
+    }
+    process.send("q")
+    let end = try Answer(process, kind: "end")
+    let code = process.wait()
+    guard code == 0 else { throw .rowFailed(exitCode: code) }
+    if !variants.isEmpty { try peer?.close() }
+    var result = try result(row.test, subject, ready, end, samples, start: start)
+    result.limits = .median(limits)
+    result.peerName = peer.map { "llama-cpp-python \($0.version)" } ?? ""
+    result.peer = zip(variants, peerSamples).map { variant, nanoseconds in
+      PeerSamples(
+        variant: variant.name, samples: Samples(tokens: row.test.tokens, nanoseconds: nanoseconds))
+    }
+    return result
+  }
+
+  private func result(
+    _ test: BenchmarkTest, _ subject: PreparedSubject, _ ready: Answer, _ end: Answer,
+    _ samples: [UInt64], start: Date
+  ) throws(BenchmarkError) -> BenchmarkResult {
+    func format(_ name: String) -> CacheFormat { ready.text(name) == "int4" ? .int4 : .int8 }
+    let header = subject.held.header
+    let cost = ModelCost(header, keys: format("keys"), values: format("values"))
+    let tile = try ready.integer("tile")
+    return BenchmarkResult(
+      model: BenchmarkModel(
+        name: subject.name, type: cost.description(header), bytes: cost.bytes,
+        parameters: cost.parameters),
+      test: test, threads: try ready.integer("threads"), keys: ready.text("keys"),
+      values: ready.text("values"), tileTokens: tile, contextTokens: try ready.integer("slots"),
+      instructionSet: ready.text("isa"), processorName: machine.processorName,
+      time: start.formatted(.iso8601), samples: Samples(tokens: test.tokens, nanoseconds: samples),
+      cost: cost.work(
+        prompt: test.prompt, generated: test.generated, depth: test.depth, tileTokens: tile),
+      limits: MachineLimits(readBytes: 0, int8Operations: 0, int4Operations: 0),
+      launchNanoseconds: try ready.integer("launch"), plannedBytes: try ready.integer("planned"),
+      peakBytes: try end.integer("peak"), allocations: try end.integer("allocations"))
+  }
+}
+
+/// A line that a measured row answered: its kind, then names and values, or one value.
+private struct Answer {
+  private let line: String
+  private var values: [String: String] = [:]
+  /// The number after the kind; 0 where there is none.
+  let value: Int
+
+  /// Receives the next line; where there is none, the row has failed and said why.
+  init(_ process: LineProcess, kind: String) throws(BenchmarkError) {
+    guard let line = try process.receive() else {
+      let code = process.wait()
+      throw code == 130 ? .interrupted : .rowFailed(exitCode: code)
+    }
+    let words = line.split(separator: " ").map(String.init)
+    guard words.first == kind else { throw .rowSilent(line) }
+    for index in stride(from: 1, to: words.count - 1, by: 2) {
+      values[words[index]] = words[index + 1]
+    }
+    value = words.count == 2 ? Int(words[1]) ?? 0 : 0
+    self.line = line
+  }
+
+  func text(_ name: String) -> String { values[name] ?? "" }
+
+  func integer(_ name: String) throws(BenchmarkError) -> Int {
+    guard let text = values[name], let value = Int(text) else { throw .rowSilent(line) }
+    return value
+  }
+}

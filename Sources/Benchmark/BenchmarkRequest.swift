@@ -1,0 +1,81 @@
+package import Quantization
+
+/// What a benchmark runs: every combination of its lists is a row.
+package struct BenchmarkRequest: Sendable {
+  /// What is measured.
+  package enum Subject: Equatable, Sendable {
+    /// A pack file or a GGUF file.
+    case file(String)
+    /// Random weights in a shape, `int8` or `int4`.
+    case synthetic(String, WeightFormat)
+  }
+
+  /// Formats of keys and of values, as `run` takes them.
+  package struct CacheFormats: Equatable, Sendable {
+    package var keys: String
+    package var values: String
+
+    package init(keys: String, values: String) {
+      self.keys = keys
+      self.values = values
+    }
+  }
+
+  /// llama.cpp, to be measured in turn.
+  package struct PeerRequest: Equatable, Sendable {
+    /// The Python that has the package.
+    package var python = "python3"
+    /// Types of its keys and values; empty: f16, and q8_0 too where there is depth.
+    package var caches: [String] = []
+    /// `auto`, `on` or `off`.
+    package var flash: [String] = ["auto"]
+
+    package init() {}
+  }
+
+  package var subjects: [Subject] = []
+  package var prompts = [512]
+  package var generated = [128]
+  package var pairs: [(prompt: Int, generated: Int)] = []
+  package var depths = [0]
+  /// Empty: what the profile says.
+  package var threads: [Int] = []
+  /// Empty: what the profile says.
+  package var caches: [CacheFormats] = []
+  package var repetitions = 5
+  /// Further options of `run`, which every row gets: profile, instruction set, tile, context.
+  package var runOptions: [String] = []
+  /// Tokens of context; `nil`: what each row needs.
+  package var context: Int?
+  package var format = OutputFormat.markdown
+  package var peer: PeerRequest?
+  /// A folder for the files of random weights, which then stay there for the next time.
+  package var keptFolder: String?
+
+  package init() {}
+
+  /// The tests at one depth, in the order of llama-bench.
+  package func tests(depth: Int) -> [BenchmarkTest] {
+    prompts.filter { $0 > 0 }.map { BenchmarkTest(prompt: $0, generated: 0, depth: depth) }
+      + generated.filter { $0 > 0 }.map { BenchmarkTest(prompt: 0, generated: $0, depth: depth) }
+      + pairs.map { BenchmarkTest(prompt: $0.prompt, generated: $0.generated, depth: depth) }
+  }
+
+  /// Rows of the whole benchmark.
+  package var rowCount: Int {
+    subjects.count * max(caches.count, 1) * max(threads.count, 1)
+      * depths.reduce(0) { $0 + tests(depth: $1).count }
+  }
+
+  /// The ways in which llama.cpp runs tests of a depth.
+  func variants(depth: Int) -> [Peer.Variant] {
+    guard let peer else { return [] }
+    let caches = !peer.caches.isEmpty ? peer.caches : depth > 0 ? ["f16", "q8_0"] : ["f16"]
+    return caches.flatMap { kv in peer.flash.map { Peer.Variant(kv: kv, flash: $0) } }
+  }
+}
+
+extension BenchmarkRequest {
+  /// The least context that a run may have.
+  static let contextMin = 5
+}

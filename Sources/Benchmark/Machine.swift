@@ -1,0 +1,132 @@
+internal import CMeasure
+internal import Foundation
+
+/// What the machine can do at most, in one moment.
+package struct MachineLimits: Equatable, Sendable {
+  /// Bytes per second that the threads read together.
+  package var readBytes: Double
+  /// Operations per second on eight-bit and on four-bit weights, two for each multiply-add.
+  package var int8Operations: Double
+  package var int4Operations: Double
+
+  package init(readBytes: Double, int8Operations: Double, int4Operations: Double) {
+    self.readBytes = readBytes
+    self.int8Operations = int8Operations
+    self.int4Operations = int4Operations
+  }
+
+  /// The median of each number.
+  package static func median(_ limits: [MachineLimits]) -> MachineLimits {
+    MachineLimits(
+      readBytes: Statistics.median(limits.map(\.readBytes)),
+      int8Operations: Statistics.median(limits.map(\.int8Operations)),
+      int4Operations: Statistics.median(limits.map(\.int4Operations)))
+  }
+}
+
+/// Measures the machine that the benchmark runs on.
+@safe
+package final class Machine {
+  /// What the processor calls itself.
+  package let processorName: String
+  /// Bytes of the largest cache.
+  package let cacheBytes: Int
+  // SAFETY: reserved by `init` with `byteCount` bytes, given back by `deinit`, never written.
+  private let memory: UnsafeMutableRawPointer
+  private let byteCount: Int
+
+  /// Reserves what reading is measured with: four times the largest cache.
+  package init?() {
+    processorName = Self.processorName()
+    cacheBytes = Self.cacheBytes()
+    byteCount = min(max(4 * cacheBytes, 64 << 20), 1 << 30)
+    guard let memory = unsafe measure_reserve(UInt(byteCount)) else { return nil }
+    unsafe self.memory = memory
+  }
+
+  deinit {
+    unsafe measure_release(memory, UInt(byteCount))
+  }
+
+  /// The limits of `threads` threads, pinned to `processors` where there are any, for kernels of
+  /// the instruction set `name`.
+  ///
+  /// The best of several ways of reading and of several tries: a limit, not an average.
+  package func limits(
+    threads: Int, processors: [Int32], instructionSet name: String
+  ) -> MachineLimits {
+    precondition(processors.isEmpty || processors.count == threads, "one processor per thread")
+    func multiply(_ kinds: [measure_multiply]) -> Double {
+      let tries = kinds.flatMap { kind in
+        (0..<3).map { _ in multiplyAdd(kind, threads, processors) }
+      }
+      return tries.max() ?? 0
+    }
+    let reads = (0..<measure_read_variants()).map { read($0, threads, processors) }
+    let kinds = Self.multiplications(of: name)
+    return MachineLimits(
+      readBytes: reads.max() ?? 0, int8Operations: multiply(kinds.int8),
+      int4Operations: multiply(kinds.int4))
+  }
+
+  private func read(_ variant: Int32, _ threads: Int, _ processors: [Int32]) -> Double {
+    // SAFETY: the pointer is to one number per thread, or null, while the call runs.
+    unsafe processors.withUnsafeBufferPointer { pinned in
+      unsafe measure_read(
+        memory, UInt(byteCount), Int32(threads), pinned.isEmpty ? nil : pinned.baseAddress,
+        variant, 2)
+    }
+  }
+
+  private func multiplyAdd(
+    _ kind: measure_multiply, _ threads: Int, _ processors: [Int32]
+  ) -> Double {
+    // SAFETY: the pointer is to one number per thread, or null, while the call runs.
+    unsafe processors.withUnsafeBufferPointer { pinned in
+      unsafe measure_multiply_add(
+        kind, Int32(threads), pinned.isEmpty ? nil : pinned.baseAddress)
+    }
+  }
+
+  /// The instructions that the kernels of an instruction set could multiply with.
+  private static func multiplications(
+    of name: String
+  ) -> (int8: [measure_multiply], int4: [measure_multiply]) {
+    let avx2 = [MEASURE_AVX2_INT8, MEASURE_AVX2_PAIRS]
+    switch name {
+    #if arch(arm64)
+      case "portable", "neon": return ([MEASURE_NEON], [MEASURE_NEON])
+      case "dotprod": return ([MEASURE_DOTPROD], [MEASURE_DOTPROD])
+      default: return ([MEASURE_DOTPROD, MEASURE_I8MM], [MEASURE_DOTPROD, MEASURE_I8MM])
+    #else
+      case "portable": return ([MEASURE_SSE2_INT8], [MEASURE_SSE2_INT8])
+      case "avx2": return (avx2, avx2 + [MEASURE_AVX2_INT4])
+      default:
+        let fused = [MEASURE_AVXVNNI, MEASURE_AVX512VNNI]
+        return (avx2 + fused, avx2 + fused + [MEASURE_AVX2_INT4])
+    #endif
+    }
+  }
+
+  private static func processorName() -> String {
+    let information = (try? String(contentsOfFile: "/proc/cpuinfo", encoding: .utf8)) ?? ""
+    for key in ["model name", "Model", "Hardware", "CPU part"] {
+      let line = information.split(separator: "\n").first { $0.hasPrefix(key) }
+      if let value = line?.split(separator: ":", maxSplits: 1).last {
+        return value.trimmingCharacters(in: .whitespaces)
+      }
+    }
+    return "unknown"
+  }
+
+  private static func cacheBytes() -> Int {
+    let sizes = (0..<8).compactMap { index -> Int? in
+      let path = "/sys/devices/system/cpu/cpu0/cache/index\(index)/size"
+      guard let text = try? String(contentsOfFile: path, encoding: .utf8) else { return nil }
+      let digits = text.prefix { $0.isNumber }
+      let unit = text.contains("M") ? 1 << 20 : text.contains("K") ? 1 << 10 : 1
+      return Int(digits).map { $0 * unit }
+    }
+    return sizes.max() ?? 32 << 20
+  }
+}

@@ -1,0 +1,129 @@
+internal import Foundation
+
+/// The table that people read: the columns and widths of llama-bench, then ours.
+package struct MarkdownTable {
+  /// A column: its name, its least width, which side its values stand on, what it shows.
+  private struct Column {
+    let name: String
+    let width: Int
+    let isLeft: Bool
+    let value: (BenchmarkResult) -> String
+
+    init(
+      _ name: String, _ width: Int, isLeft: Bool = false,
+      _ value: @escaping (BenchmarkResult) -> String
+    ) {
+      self.name = name
+      self.width = width
+      self.isLeft = isLeft
+      self.value = value
+    }
+
+    func padded(_ text: String) -> String {
+      let padding = String(repeating: " ", count: max(width - text.count, 0))
+      return isLeft ? text + padding : padding + text
+    }
+  }
+
+  private var columns: [Column]
+  private let comparesVariants: [String]?
+
+  /// `showsCache`: keys and values have columns; `peerVariants`: the variants of the other program
+  /// that have a column each, `nil` where nothing is compared.
+  package init(showsCache: Bool, peerVariants: [String]? = nil) {
+    comparesVariants = peerVariants
+    columns = [
+      Column("model", 30, isLeft: true) { $0.model.type },
+      Column("size", 10) { Self.size($0.model.bytes) },
+      Column("params", 10) { Self.count($0.model.parameters) },
+      Column("backend", 10, isLeft: true) { _ in "CPU" }, Column("threads", 7) { "\($0.threads)" },
+    ]
+    if showsCache {
+      columns += [
+        Column("type_k", 6, isLeft: true) { $0.keys },
+        Column("type_v", 6, isLeft: true) { $0.values },
+      ]
+    }
+    columns.append(Column("test", 15) { $0.test.name })
+    if let peerVariants {
+      columns.append(Column("t/s", 9) { Self.decimal($0.samples.median, 2) })
+      columns += peerVariants.map { variant in
+        Column("llama.cpp \(variant)", 14) { result in
+          let found = result.peer.first { $0.variant == variant }
+          return found.map { Self.decimal($0.samples.median, 2) } ?? "-"
+        }
+      }
+      columns.append(Column("ratio", 6) { $0.ratio.map { Self.decimal($0, 2) } ?? "-" })
+    } else {
+      columns.append(
+        Column("t/s", 20) {
+          "\(Self.decimal($0.samples.mean, 2)) ± \(Self.decimal($0.samples.standardDeviation, 2))"
+        })
+    }
+    columns += [
+      Column("MB/token", 8) { Self.decimal($0.bytesPerToken / 1e6, 1) },
+      Column("GB/s", 6) { Self.decimal($0.readBytesPerSecond / 1e9, 1) },
+      Column("read %", 6) { Self.decimal($0.readShare * 100, 1) },
+      Column("Gop/s", 6) { Self.decimal($0.operationsPerSecond / 1e9, 0) },
+      Column("peak %", 6) { Self.decimal($0.operationShare * 100, 1) },
+    ]
+  }
+
+  /// The names of the columns, and the line below them.
+  package var header: String {
+    let names = columns.map { $0.padded($0.name) }
+    let rules = columns.map { column in
+      let dashes = String(repeating: "-", count: max(column.width, column.name.count) - 1)
+      return dashes + (column.isLeft ? "-" : ":")
+    }
+    return Self.line(names) + Self.line(rules)
+  }
+
+  /// One row.
+  package func row(_ result: BenchmarkResult) -> String {
+    Self.line(columns.map { $0.padded($0.value(result)) })
+  }
+
+  /// What the machine could do, and how the numbers were made.
+  package func footer(_ results: [BenchmarkResult]) -> String {
+    guard let first = results.first else { return "" }
+    var lines = ["", first.processorName]
+    var seen: Set<String> = []
+    for result in results {
+      let key = "\(result.threads) \(result.instructionSet)"
+      guard seen.insert(key).inserted else { continue }
+      let limits = MachineLimits.median(
+        results.filter { "\($0.threads) \($0.instructionSet)" == key }.map(\.limits))
+      lines.append(
+        "\(result.threads == 1 ? "1 thread" : "\(result.threads) threads"), \(result.instructionSet): "
+          + "reads \(Self.decimal(limits.readBytes / 1e9, 1)) GB/s, multiplies int8 "
+          + "\(Self.decimal(limits.int8Operations / 1e9, 0)) and int4 "
+          + "\(Self.decimal(limits.int4Operations / 1e9, 0)) Gop/s")
+    }
+    if comparesVariants != nil {
+      lines.append("medians of \(first.samples.nanoseconds.count), in turn with \(first.peerName)")
+    }
+    let allocations = results.reduce(0) { $0 + $1.allocations }
+    lines.append("allocations after launch: \(allocations)")
+    return lines.joined(separator: "\n") + "\n"
+  }
+
+  private static func line(_ cells: [String]) -> String {
+    "| " + cells.joined(separator: " | ") + " |\n"
+  }
+
+  private static func decimal(_ value: Double, _ decimals: Int) -> String {
+    String(format: "%.\(decimals)f", value)
+  }
+
+  private static func size(_ bytes: Int) -> String {
+    bytes < 1 << 30
+      ? "\(decimal(Double(bytes) / 1_048_576, 2)) MiB"
+      : "\(decimal(Double(bytes) / 1_073_741_824, 2)) GiB"
+  }
+
+  private static func count(_ parameters: Int) -> String {
+    parameters < 1_000_000_000
+      ? "\(decimal(Double(parameters) / 1e6, 2)) M" : "\(decimal(Double(parameters) / 1e9, 2)) B"
+  }
+}
