@@ -129,8 +129,9 @@ let package = Package(
     tests(
       "BenchmarkTests",
       [
-        "Units", "Quantization", "Kernels", "ModelFormat", "Packing", "Benchmark", "TestSupport",
-      ]),
+        "Units", "Memory", "Quantization", "Kernels", "ModelFormat", "Inference", "Packing",
+        "Benchmark", "TestSupport",
+      ], exclude: ["Fixtures"]),
     tests("PlatformTests", ["Units", "Commands", "Platform", "TestSupport"]),
     tests("SealTests", exclude: ["Interposer"]),
     tests("TidyTests"),

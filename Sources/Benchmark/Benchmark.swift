@@ -69,7 +69,6 @@ package struct Benchmark {
       showsCache: !request.caches.isEmpty, peerVariants: peer == nil ? nil : variants)
     var output = Output(request.format, table: table)
     var results: [BenchmarkResult] = []
-    environment.write(output.start)
     for subject in request.subjects {
       let prepared = try PreparedSubject(
         subject, needsGGUF: peer != nil, keptIn: request.keptFolder, environment)
@@ -77,7 +76,7 @@ package struct Benchmark {
       for row in rows {
         let result = try measure(row, prepared, number: results.count + 1)
         environment.progress("")
-        environment.write(output.row(result))
+        environment.write((results.isEmpty ? output.start : "") + output.row(result))
         results.append(result)
       }
     }
@@ -137,13 +136,18 @@ package struct Benchmark {
     var limits: [MachineLimits] = []
     var samples: [UInt64] = []
     var peerSamples = Array(repeating: [UInt64](), count: variants.count)
-    for repetition in 1...request.repetitions {
-      environment.progress("\(label): repetition \(repetition) of \(request.repetitions)")
+    func measureLimits() {
       limits.append(
         machine.limits(
           threads: threads, processors: processors, instructionSet: ready.text("isa")))
+    }
+    for repetition in 1...request.repetitions {
+      environment.progress("\(label): repetition \(repetition) of \(request.repetitions)")
+      // Right before and right after, because the bandwidth of shared machines comes and goes.
+      measureLimits()
       process.send("r")
       samples.append(UInt64(try Answer(process, kind: "sample").value))
+      measureLimits()
       for (index, variant) in variants.enumerated() {
         if let nanoseconds = try peer?.run(variant) { peerSamples[index].append(nanoseconds) }
       }

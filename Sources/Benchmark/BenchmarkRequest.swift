@@ -43,7 +43,7 @@ package struct BenchmarkRequest: Sendable {
   /// Empty: what the profile says.
   package var caches: [CacheFormats] = []
   package var repetitions = 5
-  /// Further options of `run`, which every row gets: profile, instruction set, tile, context.
+  /// Further options of `logits`, which every row gets: profile, instruction set, tile, context.
   package var runOptions: [String] = []
   /// Tokens of context; `nil`: what each row needs.
   package var context: Int?
@@ -71,7 +71,9 @@ package struct BenchmarkRequest: Sendable {
   func variants(depth: Int) -> [Peer.Variant] {
     guard let peer else { return [] }
     let caches = !peer.caches.isEmpty ? peer.caches : depth > 0 ? ["f16", "q8_0"] : ["f16"]
-    return caches.flatMap { kv in peer.flash.map { Peer.Variant(kv: kv, flash: $0) } }
+    let all = caches.flatMap { kv in peer.flash.map { Peer.Variant(kv: kv, flash: $0) } }
+    // llama.cpp reads values of a quantized cache with flash attention only.
+    return all.filter { $0.kv == "f16" || $0.flash != "off" }
   }
 }
 

@@ -97,6 +97,31 @@ package struct BenchmarkResult: Equatable, Sendable {
   package var peer: [PeerSamples] = []
   package var peerName = ""
 
+  package init(
+    model: BenchmarkModel, test: BenchmarkTest, threads: Int, keys: String, values: String,
+    tileTokens: Int, contextTokens: Int, instructionSet: String, processorName: String,
+    time: String, samples: Samples, cost: Cost, limits: MachineLimits, launchNanoseconds: Int,
+    plannedBytes: Int, peakBytes: Int, allocations: Int
+  ) {
+    self.model = model
+    self.test = test
+    self.threads = threads
+    self.keys = keys
+    self.values = values
+    self.tileTokens = tileTokens
+    self.contextTokens = contextTokens
+    self.instructionSet = instructionSet
+    self.processorName = processorName
+    self.time = time
+    self.samples = samples
+    self.cost = cost
+    self.limits = limits
+    self.launchNanoseconds = launchNanoseconds
+    self.plannedBytes = plannedBytes
+    self.peakBytes = peakBytes
+    self.allocations = allocations
+  }
+
   /// Bytes that one token reads at the least.
   package var bytesPerToken: Double { Double(cost.bytes) / Double(test.tokens) }
 

@@ -26,12 +26,12 @@ package struct MarkdownTable {
   }
 
   private var columns: [Column]
-  private let comparesVariants: [String]?
+  private let compares: Bool
 
   /// `showsCache`: keys and values have columns; `peerVariants`: the variants of the other program
   /// that have a column each, `nil` where nothing is compared.
   package init(showsCache: Bool, peerVariants: [String]? = nil) {
-    comparesVariants = peerVariants
+    compares = peerVariants != nil
     columns = [
       Column("model", 30, isLeft: true) { $0.model.type },
       Column("size", 10) { Self.size($0.model.bytes) },
@@ -46,9 +46,9 @@ package struct MarkdownTable {
     }
     columns.append(Column("test", 15) { $0.test.name })
     if let peerVariants {
-      columns.append(Column("t/s", 9) { Self.decimal($0.samples.median, 2) })
+      columns.append(Column("terrarium t/s", 13) { Self.decimal($0.samples.median, 2) })
       columns += peerVariants.map { variant in
-        Column("llama.cpp \(variant)", 14) { result in
+        Column("llama.cpp \(variant) t/s", 17) { result in
           let found = result.peer.first { $0.variant == variant }
           return found.map { Self.decimal($0.samples.median, 2) } ?? "-"
         }
@@ -100,7 +100,7 @@ package struct MarkdownTable {
           + "\(Self.decimal(limits.int8Operations / 1e9, 0)) and int4 "
           + "\(Self.decimal(limits.int4Operations / 1e9, 0)) Gop/s")
     }
-    if comparesVariants != nil {
+    if compares {
       lines.append("medians of \(first.samples.nanoseconds.count), in turn with \(first.peerName)")
     }
     let allocations = results.reduce(0) { $0 + $1.allocations }

@@ -17,7 +17,7 @@ internal import Units
 /// repetition, and `end …` last.
 package enum MeasuredRow<System: Host> {
   /// Runs the row of the words from `start` on: tokens of the prompt, tokens to generate, tokens of
-  /// depth, the model (a pack file, or `synthetic:SHAPE:FORMAT`), then options of `run`.
+  /// depth, the model (a pack file, or `synthetic:SHAPE:FORMAT`), then options of `logits`.
   package static func run(
     _ arguments: Arguments, from start: Int, in planning: PlanningMemory
   ) -> ExitCode {
@@ -28,7 +28,7 @@ package enum MeasuredRow<System: Host> {
     let work = Work(prompt: prompt, generated: generated, depth: depth)
     do throws(Failure) {
       let words = try CommandRunner<System>.words(arguments, from: start + 4, in: planning)
-      let options = try CommandRunner<System>.parse(.run, words)
+      let options = try CommandRunner<System>.parse(.logits, words)
       let path = arguments[start + 3]
       if let synthetic = syntheticModel(path.text) {
         try measure(synthetic, work, options, in: planning)

@@ -4,64 +4,13 @@ internal import ModelFormat
 extension SyntheticGGUF {
   /// The header with its keys and its table of tensors.
   static func header(_ shape: SyntheticShape, _ tensors: [Tensor]) -> Data {
-    let model = shape.model
-    let architecture = "\(model.architecture.name)"
-    var keys = GGUFBytes()
-    var count: UInt64 = 0
-    func key(_ name: String, _ type: UInt32) {
-      keys.append(name)
-      keys.append(type)
-      count += 1
-    }
-    func integer(_ name: String, _ value: Int) {
-      key(name, 4)
-      keys.append(UInt32(value))
-    }
-    func real(_ name: String, _ value: Float) {
-      key(name, 6)
-      keys.append(value.bitPattern)
-    }
-    func text(_ name: String, _ value: String) {
-      key(name, 8)
-      keys.append(value)
-    }
-    func texts(_ name: String, _ values: [String]) {
-      key(name, 9)
-      keys.append(UInt32(8))
-      keys.append(UInt64(values.count))
-      for value in values { keys.append(value) }
-    }
-    text("general.architecture", architecture)
-    text("general.name", "\(shape.name), random weights")
-    integer("\(architecture).context_length", model.trainedContext)
-    integer("\(architecture).block_count", model.layers)
-    integer("\(architecture).embedding_length", model.modelDimension)
-    integer("\(architecture).feed_forward_length", model.feedForwardDimension)
-    integer("\(architecture).attention.head_count", model.queryHeads)
-    integer("\(architecture).attention.head_count_kv", model.kvHeads)
-    integer("\(architecture).attention.key_length", model.headDimension)
-    integer("\(architecture).attention.value_length", model.headDimension)
-    real("\(architecture).attention.layer_norm_rms_epsilon", model.rmsEpsilon)
-    real("\(architecture).rope.freq_base", Float(shape.ropeBase))
-    integer("\(architecture).rope.dimension_count", model.rotatedDimensions)
-    integer("\(architecture).vocab_size", model.vocabulary)
-    text("tokenizer.ggml.model", "gpt2")
-    text("tokenizer.ggml.pre", "gpt-2")
-    texts("tokenizer.ggml.tokens", vocabulary(model.vocabulary))
-    key("tokenizer.ggml.token_type", 9)
-    keys.append(UInt32(5))
-    keys.append(UInt64(model.vocabulary))
-    for token in 0..<model.vocabulary { keys.append(UInt32(token == 257 ? 3 : 1)) }
-    texts("tokenizer.ggml.merges", ["a b"])
-    integer("tokenizer.ggml.bos_token_id", 257)
-    integer("tokenizer.ggml.eos_token_id", 257)
-
+    let keys = keys(shape)
     var bytes = GGUFBytes()
     bytes.append(UInt32(0x4655_4747))
     bytes.append(UInt32(3))
     bytes.append(UInt64(tensors.count))
-    bytes.append(count)
-    bytes.append(keys)
+    bytes.append(keys.count)
+    bytes.append(keys.bytes)
     var offset = 0
     for tensor in tensors {
       bytes.append(tensor.name)
@@ -75,6 +24,39 @@ extension SyntheticGGUF {
     bytes.pad(to: 32)
     return bytes.data
   }
+
+  private static func keys(_ shape: SyntheticShape) -> GGUFKeys {
+    let model = shape.model
+    let architecture = "\(model.architecture.name)"
+    var keys = GGUFKeys()
+    keys.add("general.architecture", architecture)
+    keys.add("general.name", "\(shape.name), random weights")
+    keys.add("\(architecture).context_length", model.trainedContext)
+    keys.add("\(architecture).block_count", model.layers)
+    keys.add("\(architecture).embedding_length", model.modelDimension)
+    keys.add("\(architecture).feed_forward_length", model.feedForwardDimension)
+    keys.add("\(architecture).attention.head_count", model.queryHeads)
+    keys.add("\(architecture).attention.head_count_kv", model.kvHeads)
+    keys.add("\(architecture).attention.key_length", model.headDimension)
+    keys.add("\(architecture).attention.value_length", model.headDimension)
+    keys.add("\(architecture).attention.layer_norm_rms_epsilon", model.rmsEpsilon)
+    keys.add("\(architecture).rope.freq_base", Float(shape.ropeBase))
+    keys.add("\(architecture).rope.dimension_count", model.rotatedDimensions)
+    keys.add("\(architecture).vocab_size", model.vocabulary)
+    keys.add("tokenizer.ggml.model", "gpt2")
+    keys.add("tokenizer.ggml.pre", "gpt-2")
+    keys.add("tokenizer.ggml.tokens", vocabulary(model.vocabulary))
+    // Type 3 is a control token, 1 any other.
+    let types = (0..<model.vocabulary).map { $0 == endToken ? 3 : 1 }
+    keys.add("tokenizer.ggml.token_type", types)
+    keys.add("tokenizer.ggml.merges", ["a b"])
+    keys.add("tokenizer.ggml.bos_token_id", endToken)
+    keys.add("tokenizer.ggml.eos_token_id", endToken)
+    return keys
+  }
+
+  /// The token after the bytes and the one pair.
+  private static let endToken = 257
 
   /// The 256 byte tokens as byte-level vocabularies spell them, one merged pair, one control token,
   /// then words that no text contains.
@@ -92,6 +74,47 @@ extension SyntheticGGUF {
     tokens += ["ab", "<|end|>"]
     for index in tokens.count..<count { tokens.append("<\(index)>") }
     return tokens
+  }
+}
+
+/// Keys of a GGUF file with their values.
+private struct GGUFKeys {
+  private(set) var bytes = GGUFBytes()
+  private(set) var count: UInt64 = 0
+
+  mutating func add(_ name: String, _ value: Int) {
+    begin(name, type: 4)
+    bytes.append(UInt32(value))
+  }
+
+  mutating func add(_ name: String, _ value: Float) {
+    begin(name, type: 6)
+    bytes.append(value.bitPattern)
+  }
+
+  mutating func add(_ name: String, _ value: String) {
+    begin(name, type: 8)
+    bytes.append(value)
+  }
+
+  mutating func add(_ name: String, _ values: [String]) {
+    begin(name, type: 9)
+    bytes.append(UInt32(8))
+    bytes.append(UInt64(values.count))
+    for value in values { bytes.append(value) }
+  }
+
+  mutating func add(_ name: String, _ values: [Int]) {
+    begin(name, type: 9)
+    bytes.append(UInt32(5))
+    bytes.append(UInt64(values.count))
+    for value in values { bytes.append(UInt32(value)) }
+  }
+
+  private mutating func begin(_ name: String, type: UInt32) {
+    bytes.append(name)
+    bytes.append(type)
+    count += 1
   }
 }
 

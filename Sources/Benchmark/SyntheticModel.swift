@@ -24,49 +24,7 @@ package struct SyntheticModel<System: Host>: ModelSource {
   package func load(
     into memory: RunMemory, _ console: inout Console<System>
   ) throws(Failure) {
-    let model = memory.session.model
-    var random = RandomWords(seed: 1)
-    for index in 0..<shape.model.matrixCount { Self.fill(model.matrix(at: index), &random) }
-    for index in 0..<shape.model.vectorCount {
-      let (role, layer) = shape.model.vector(at: index)
-      let vector = model.vector(role, layer: layer)
-      switch role {
-      case .queryBias, .keyBias, .valueBias: vector.fill(0.01)
-      default: vector.fill(1)
-      }
-    }
-    let factors = shape.ropeFactors
-    for pair in 0..<model.rotary.count {
-      model.rotary[pair] = Rotary.turnFraction(
-        index: pair, rotated: shape.model.rotatedDimensions, theta: shape.ropeBase,
-        factor: factors[pair])
-    }
-  }
-
-  private static func fill(_ matrix: Matrix, _ random: inout RandomWords) {
-    let layout = matrix.layout
-    precondition(
-      layout.rows == layout.paddedRows && layout.columns == layout.paddedColumns,
-      "the table of shapes needs no padding")
-    let usedBytes = layout.groups * layout.format.groupBytes
-    let scale = RandomWeights.scale(layout.format, columns: layout.columns)
-    for tile in 0..<layout.tiles {
-      let bytes = matrix.bytes.extracting(tile * layout.tileBytes..<(tile + 1) * layout.tileBytes)
-      // SAFETY: tiles start at multiples of 64 bytes and are as long; any bytes are numbers.
-      let words = unsafe UnsafeMutableRawPointer(bytes.unsafeBaseAddress)
-        .assumingMemoryBound(to: UInt64.self)
-      for word in 0..<usedBytes / 8 {
-        unsafe words[word] = RandomWeights.quants(random.next(), layout.format)
-      }
-      for group in 0..<layout.groups {
-        for row in 0..<WeightFormat.tileRows {
-          let half = scale | UInt16(truncatingIfNeeded: random.next() >> 58)
-          let offset = layout.scaleOffset(row: row, group: group)
-          bytes[offset] = UInt8(truncatingIfNeeded: half)
-          bytes[offset + 1] = UInt8(truncatingIfNeeded: half >> 8)
-        }
-      }
-    }
+    RandomWeights.fill(memory.session.model, shape)
   }
 }
 
@@ -90,7 +48,53 @@ struct RandomWords {
 }
 
 /// Quants and scales of random weights.
-enum RandomWeights {
+package enum RandomWeights {
+  /// Fills a model that was laid out in an arena.
+  package static func fill(_ model: Model, _ shape: SyntheticShape) {
+    var random = RandomWords(seed: 1)
+    for index in 0..<shape.model.matrixCount { fill(model.matrix(at: index), &random) }
+    for index in 0..<shape.model.vectorCount {
+      let (role, layer) = shape.model.vector(at: index)
+      let vector = model.vector(role, layer: layer)
+      switch role {
+      case .queryBias, .keyBias, .valueBias: vector.fill(0.01)
+      default: vector.fill(1)
+      }
+    }
+    let factors = shape.ropeFactors
+    for pair in 0..<model.rotary.count {
+      model.rotary[pair] = Rotary.turnFraction(
+        index: pair, rotated: shape.model.rotatedDimensions, theta: shape.ropeBase,
+        factor: factors[pair])
+    }
+  }
+
+  private static func fill(_ matrix: Matrix, _ random: inout RandomWords) {
+    let layout = matrix.layout
+    precondition(
+      layout.rows == layout.paddedRows && layout.columns == layout.paddedColumns,
+      "the table of shapes needs no padding")
+    let usedBytes = layout.groups * layout.format.groupBytes
+    let scale = scale(layout.format, columns: layout.columns)
+    for tile in 0..<layout.tiles {
+      let bytes = matrix.bytes.extracting(tile * layout.tileBytes..<(tile + 1) * layout.tileBytes)
+      // SAFETY: tiles start at multiples of 64 bytes and are as long; any bytes are numbers.
+      let words = unsafe UnsafeMutableRawPointer(bytes.unsafeBaseAddress)
+        .assumingMemoryBound(to: UInt64.self)
+      for word in 0..<usedBytes / 8 {
+        unsafe words[word] = quants(random.next(), layout.format)
+      }
+      for group in 0..<layout.groups {
+        for row in 0..<WeightFormat.tileRows {
+          let half = scale | UInt16(truncatingIfNeeded: random.next() >> 58)
+          let offset = layout.scaleOffset(row: row, group: group)
+          bytes[offset] = UInt8(truncatingIfNeeded: half)
+          bytes[offset + 1] = UInt8(truncatingIfNeeded: half >> 8)
+        }
+      }
+    }
+  }
+
   /// Eight bytes of quants: for int8 odd numbers, so that −128, which is none, does not occur.
   static func quants(_ word: UInt64, _ format: WeightFormat) -> UInt64 {
     format == .int8 ? word | 0x0101_0101_0101_0101 : word

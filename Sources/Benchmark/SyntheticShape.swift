@@ -16,6 +16,16 @@ package struct SyntheticShape: Sendable {
   /// Divisors of the rope frequencies as Llama 3 has them: how much the longest waves are stretched.
   package let ropeStretch: Double?
 
+  package init(
+    name: String, size: String, model: Hyperparameters, ropeBase: Double, ropeStretch: Double?
+  ) {
+    self.name = name
+    self.size = size
+    self.model = model
+    self.ropeBase = ropeBase
+    self.ropeStretch = ropeStretch
+  }
+
   /// The shape of that name, in capitals or not.
   package static func named(_ name: String) throws(BenchmarkError) -> SyntheticShape {
     guard let shape = all.first(where: { $0.name.lowercased() == name.lowercased() }) else {

@@ -105,17 +105,17 @@ INLINE void store_pairs(__m256i (*sum)[2], const int rows, i32x16 *dot) {
   store_dots(sum, rows, dot);
 }
 
-// One row: |w| * (x with the sign of w), so that one side is unsigned for vpmaddubsw; two products
-// fit 16 bits (2 * 128 * 127 = 32,512). Fewer instructions on the way from memory than widening.
+// One row: |x| * (w with the sign of x), so that one side is unsigned for vpmaddubsw; two products
+// fit 16 bits (2 * 127 * 127 = 32,258). Fewer instructions on the way from memory than widening.
 INLINE void dots_int8_single(const uint8_t *w, int quads, const int8_t *x, i32x16 *dot) {
   const __m256i ones = _mm256_set1_epi16(1);
   __m256i sum[1][2];
   clear(sum, 1);
   for (int q = 0; q < quads; q++) {
-    __m256i xv = broadcast4(x + q * 4);
+    __m256i xv = broadcast4(x + q * 4), magnitudes = _mm256_abs_epi8(xv);
     for (int i = 0; i < 2; i++) {
       __m256i wv = load32(w + q * 64 + i * 32);
-      __m256i pairs = _mm256_maddubs_epi16(_mm256_abs_epi8(wv), _mm256_sign_epi8(xv, wv));
+      __m256i pairs = _mm256_maddubs_epi16(magnitudes, _mm256_sign_epi8(wv, xv));
       sum[0][i] = _mm256_add_epi32(sum[0][i], _mm256_madd_epi16(pairs, ones));
     }
   }

@@ -1,13 +1,13 @@
 #pragma STDC FP_CONTRACT OFF
 // x86-64 with AVX-512 VNNI: Ice Lake, Zen 4 and later servers.
 //
-// KERNEL_EMULATE_VNNI, for tests on machines without it: the one special instruction in plain C and
-// everything else in AVX2.
+// KERNEL_EMULATE_AVX512, for tests on machines without it: a header included before replaces the
+// intrinsics, and everything else is AVX2.
 #if defined(__x86_64__)
 
 #include <immintrin.h>
 
-#if defined(KERNEL_EMULATE_VNNI)
+#if defined(KERNEL_EMULATE_AVX512)
 #pragma clang attribute push(__attribute__((target("avx2,fma,f16c"))), apply_to = function)
 #else
 #pragma clang attribute push(                                                                   \
@@ -39,13 +39,7 @@ INLINE i32x16 broadcast4(const int8_t *x) {
 
 // sum[lane] += w[lane][0 ... 3] * x[lane][0 ... 3]: vpdpbusd.
 INLINE i32x16 dot_bytes(i32x16 sum, u8x64 w, i32x16 x) {
-#if defined(KERNEL_EMULATE_VNNI)
-  const int8_t *xs = (const int8_t *)&x;
-  for (int i = 0; i < 64; i++) sum[i / 4] += w[i] * xs[i];
-  return sum;
-#else
   return (i32x16)_mm512_dpbusd_epi32((__m512i)sum, (__m512i)w, (__m512i)x);
-#endif
 }
 
 // vpdpbusd takes one unsigned side: weights plus 128, and 128 times the sum of x comes off again.

@@ -12,7 +12,9 @@ INLINE size_t smaller_size(size_t a, size_t b) { return a < b ? a : b; }
 INLINE size_t group_quant_bytes(const int format) { return format == INT8 ? 512 : 256; }
 
 // Half-precision parameters of 16 rows: the scales, then perhaps the minimums.
-INLINE size_t group_parameter_bytes(const int format) { return format == INT4_ASYMMETRIC ? 64 : 32; }
+INLINE size_t group_parameter_bytes(const int format) {
+  return format == INT4_ASYMMETRIC ? 64 : 32;
+}
 
 // Where one group of a weight tile lies. Groups come in pairs: the quants of both, their scales,
 // their minimums; a last one without a partner stands alone. So a tile is read front to back.

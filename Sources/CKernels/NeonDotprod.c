@@ -7,57 +7,47 @@
 
 #pragma clang attribute push(__attribute__((target("arch=armv8.2-a+dotprod"))), apply_to = function)
 
-#include "Neon.h"
-
 #define KERNEL_ROWS 4
-#define KERNEL_FEW_ROWS 1
-#define KERNEL_WIDENS 0
-#define KERNEL_PREPARES 0
-#define KERNEL_INT8_TAKES_SUMS 0
-#include "Rows.h"
+#define KERNEL_STARTS_AS_FLOAT 1
+#define KERNEL_PAIRS_ROWS 0
+#include "NeonDot.h"
 
-INLINE void dots_int8(const uint8_t *w, int quads, const row_group *x, const int rows,
-                      i32x16 *dot) {
-  int32x4_t sum[KERNEL_ROWS][4];
-  for (int r = 0; r < rows; r++)
-    for (int i = 0; i < 4; i++) sum[r][i] = vdupq_n_s32(0);
-  for (int q = 0; q < quads; q++)
-    for (int r = 0; r < rows; r++) {
-      int8x16_t xv = broadcast4(quants_of(x, r) + q * 4);
-      for (int i = 0; i < 4; i++)
-        sum[r][i] = vdotq_s32(sum[r][i], load_quants(w + q * 64 + i * 16), xv);
-    }
-  for (int r = 0; r < rows; r++)
-    for (int i = 0; i < 4; i++) set_part(&dot[r], i, sum[r][i]);
+INLINE void place(row_set *to, int row, const int8_t *quants) {
+  __builtin_memcpy(to->quants + row * 32, quants, 32);
 }
 
-INLINE void dots_int4(const uint8_t *w, int octets, const row_group *x, const int rows,
-                      i32x16 *dot) {
-  const int8x16_t mask = vdupq_n_s8(15);
-  int32x4_t sum[KERNEL_ROWS][4];
-  for (int r = 0; r < rows; r++)
-    for (int i = 0; i < 4; i++) sum[r][i] = vdupq_n_s32(0);
-  for (int o = 0; o < octets; o++) {
-    int8x16_t low[4], high[4];
-    for (int i = 0; i < 4; i++) {
-      int8x16_t bytes = load_quants(w + o * 64 + i * 16);
-      low[i] = vandq_s8(bytes, mask);
-      high[i] = vreinterpretq_s8_u8(vshrq_n_u8(vreinterpretq_u8_s8(bytes), 4));
-    }
-    for (int r = 0; r < rows; r++) {
-      const int8_t *xr = quants_of(x, r) + o * 8;
-      int8x16_t x0 = broadcast4(xr), x1 = broadcast4(xr + 4);
-      for (int i = 0; i < 4; i++) {
-        sum[r][i] = vdotq_s32(sum[r][i], low[i], x0);
-        sum[r][i] = vdotq_s32(sum[r][i], high[i], x1);
-      }
-    }
+// int8 weights are taken as they lie.
+INLINE const int8_t *prepare(const uint8_t *w, const int format, int steps, prepared_group *to) {
+  if (format == INT8) return (const int8_t *)w;
+  for (int step = 0; step < steps; step++) unpack_nibbles(w + step * 128, to->quants + step * 256);
+  return to->quants;
+}
+
+// Four k of all rows: a register of weights serves them all.
+#define ADD_QUAD_OF_ROWS(lane)                                                                  \
+  UNROLL for (int i = 0; i < 4; i++) {                                                          \
+    int8x16_t wv = load_quants(w + step * 256 + lane * 64 + i * 16);                            \
+    UNROLL for (int r = 0; r < KERNEL_ROWS; r++)                                                \
+      dot[r][i] = vdotq_laneq_s32(dot[r][i], wv, xv[r], lane);                                  \
   }
-  for (int r = 0; r < rows; r++)
-    for (int i = 0; i < 4; i++) set_part(&dot[r], i, sum[r][i]);
+
+INLINE void dots_of_rows(const int8_t *w, const int format, const int steps, const row_set *x,
+                         int32x4_t (*dot)[4]) {
+  (void)format;
+  UNROLL for (int r = 0; r < KERNEL_ROWS; r++)
+    UNROLL for (int i = 0; i < 4; i++) dot[r][i] = vdupq_n_s32(x->biases[r]);
+  for (int step = 0; step < steps; step++) {
+    int8x16_t xv[KERNEL_ROWS];
+    UNROLL for (int r = 0; r < KERNEL_ROWS; r++)
+      xv[r] = load_quants(x->quants + r * 32 + step * 16);
+    ADD_QUAD_OF_ROWS(0)
+    ADD_QUAD_OF_ROWS(1)
+    ADD_QUAD_OF_ROWS(2)
+    ADD_QUAD_OF_ROWS(3)
+  }
 }
 
-#include "Attention.h"
+#include "NeonProducts.h"
 
 #pragma clang attribute pop
 

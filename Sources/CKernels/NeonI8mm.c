@@ -8,113 +8,63 @@
 #pragma clang attribute push(                                                                   \
     __attribute__((target("arch=armv8.2-a+dotprod+i8mm"))), apply_to = function)
 
-#include "Neon.h"
-
 #define KERNEL_ROWS 4
-#define KERNEL_FEW_ROWS 1
-#define KERNEL_WIDENS 0
-#define KERNEL_PREPARES 0
-#define KERNEL_INT8_TAKES_SUMS 0
-#include "Rows.h"
+#define KERNEL_STARTS_AS_FLOAT 1
+#define KERNEL_PAIRS_ROWS 1
+#include "NeonDot.h"
 
-typedef struct {
-  int8x16_t part[8];
-} row_pairs;
-
-// 16 rows x 8 k from two blocks of 16 rows x 4 k: each part holds [2 rows][8 k].
-INLINE row_pairs pair_blocks(const int8x16_t *first, const int8x16_t *second) {
-  row_pairs pairs;
-  for (int i = 0; i < 4; i++) {
-    int32x4_t a = vreinterpretq_s32_s8(first[i]), b = vreinterpretq_s32_s8(second[i]);
-    pairs.part[2 * i] = vreinterpretq_s8_s32(vzip1q_s32(a, b));
-    pairs.part[2 * i + 1] = vreinterpretq_s8_s32(vzip2q_s32(a, b));
-  }
-  return pairs;
+// Eight k of two rows side by side.
+INLINE void place(row_set *to, int row, const int8_t *quants) {
+  for (int k = 0; k < 4; k++)
+    __builtin_memcpy(to->quants + k * KERNEL_ROWS * 8 + row * 8, quants + k * 8, 8);
 }
 
-// Adds 8 k for `rows` (even) rows; sum[r / 2][i] holds [2 weight rows][2 activation rows].
-INLINE void multiply(row_pairs w, const row_group *x, int k, const int rows,
-                     int32x4_t (*sum)[8]) {
-  for (int r = 0; r < rows; r += 2) {
-    int8x16_t xv = vcombine_s8(vld1_s8(quants_of(x, r) + k), vld1_s8(quants_of(x, r + 1) + k));
-    for (int i = 0; i < 8; i++) sum[r / 2][i] = vmmlaq_s32(sum[r / 2][i], w.part[i], xv);
-  }
+// 16 rows x 8 k from two blocks of 16 rows x 4 k: each 16 bytes hold [2 rows][8 k].
+INLINE void pair_blocks(int8x16_t first, int8x16_t second, int8_t *to) {
+  int32x4_t a = vreinterpretq_s32_s8(first), b = vreinterpretq_s32_s8(second);
+  vst1q_s8(to, vreinterpretq_s8_s32(vzip1q_s32(a, b)));
+  vst1q_s8(to + 16, vreinterpretq_s8_s32(vzip2q_s32(a, b)));
 }
 
-INLINE void unzip(int32x4_t (*sum)[8], const int rows, i32x16 *dot) {
-  for (int r = 0; r < rows; r += 2)
-    for (int i = 0; i < 4; i++) {
-      int32x4_t a = sum[r / 2][2 * i], b = sum[r / 2][2 * i + 1];
-      set_part(&dot[r], i, vuzp1q_s32(a, b));
-      set_part(&dot[r + 1], i, vuzp2q_s32(a, b));
-    }
-}
-
-INLINE void dots_int8_single(const uint8_t *w, int quads, const int8_t *x, i32x16 *dot) {
-  int32x4_t sum[4];
-  for (int i = 0; i < 4; i++) sum[i] = vdupq_n_s32(0);
-  for (int q = 0; q < quads; q++)
-    for (int i = 0; i < 4; i++)
-      sum[i] = vdotq_s32(sum[i], load_quants(w + q * 64 + i * 16), broadcast4(x + q * 4));
-  for (int i = 0; i < 4; i++) set_part(dot, i, sum[i]);
-}
-
-INLINE void dots_int8(const uint8_t *w, int quads, const row_group *x, const int rows,
-                      i32x16 *dot) {
-  if (rows == 1) {
-    dots_int8_single(w, quads, quants_of(x, 0), dot);
-    return;
-  }
-  int32x4_t sum[KERNEL_ROWS / 2][8];
-  for (int r = 0; r < rows / 2; r++)
-    for (int i = 0; i < 8; i++) sum[r][i] = vdupq_n_s32(0);
-  for (int q = 0; q < quads; q += 2) {
-    int8x16_t first[4], second[4];
-    for (int i = 0; i < 4; i++) {
-      first[i] = load_quants(w + q * 64 + i * 16);
-      // Where the dimensions end after an odd block, activations are zero beyond it.
-      second[i] = q + 1 < quads ? load_quants(w + q * 64 + 64 + i * 16) : vdupq_n_s8(0);
-    }
-    multiply(pair_blocks(first, second), x, q * 4, rows, sum);
-  }
-  unzip(sum, rows, dot);
-}
-
-INLINE void split_nibbles(const uint8_t *w, int8x16_t *low, int8x16_t *high) {
-  for (int i = 0; i < 4; i++) {
-    uint8x16_t bytes = vld1q_u8(w + i * 16);
-    low[i] = vreinterpretq_s8_u8(vandq_u8(bytes, vdupq_n_u8(15)));
-    high[i] = vreinterpretq_s8_u8(vshrq_n_u8(bytes, 4));
-  }
-}
-
-INLINE void dots_int4(const uint8_t *w, int octets, const row_group *x, const int rows,
-                      i32x16 *dot) {
-  int8x16_t low[4], high[4];
-  if (rows == 1) {
-    int32x4_t sum[4];
-    for (int i = 0; i < 4; i++) sum[i] = vdupq_n_s32(0);
-    for (int o = 0; o < octets; o++) {
-      split_nibbles(w + o * 64, low, high);
-      for (int i = 0; i < 4; i++) {
-        sum[i] = vdotq_s32(sum[i], low[i], broadcast4(quants_of(x, 0) + o * 8));
-        sum[i] = vdotq_s32(sum[i], high[i], broadcast4(quants_of(x, 0) + o * 8 + 4));
+INLINE const int8_t *prepare(const uint8_t *w, const int format, int steps, prepared_group *to) {
+  for (int k = 0; k < 2 * steps; k++)
+    UNROLL for (int i = 0; i < 4; i++) {
+      int8_t *pairs = to->quants + k * 128 + i * 32;
+      if (format == INT8) {
+        pair_blocks(load_quants(w + k * 128 + i * 16), load_quants(w + k * 128 + 64 + i * 16),
+                    pairs);
+      } else {
+        int8x16_t bytes = load_quants(w + k * 64 + i * 16);
+        pair_blocks(low_nibbles(bytes), high_nibbles(bytes), pairs);
       }
     }
-    for (int i = 0; i < 4; i++) set_part(dot, i, sum[i]);
-    return;
-  }
-  int32x4_t sum[KERNEL_ROWS / 2][8];
-  for (int r = 0; r < rows / 2; r++)
-    for (int i = 0; i < 8; i++) sum[r][i] = vdupq_n_s32(0);
-  for (int o = 0; o < octets; o++) {
-    split_nibbles(w + o * 64, low, high);
-    multiply(pair_blocks(low, high), x, o * 8, rows, sum);
-  }
-  unzip(sum, rows, dot);
+  return to->quants;
 }
 
-#include "Attention.h"
+// Each 16 bytes of products hold [2 weight rows][2 activation rows].
+INLINE void dots_of_rows(const int8_t *w, const int format, const int steps, const row_set *x,
+                         int32x4_t (*dot)[4]) {
+  (void)format;
+  UNROLL for (int r = 0; r < KERNEL_ROWS; r += 2) {
+    int32x2_t biases = vld1_s32(x->biases + r);
+    UNROLL for (int i = 0; i < 8; i++) dot[r + i / 4][i % 4] = vcombine_s32(biases, biases);
+  }
+  for (int step = 0; step < steps; step++)
+    UNROLL for (int k = 2 * step; k < 2 * step + 2; k++) {
+      int8x16_t xv[KERNEL_ROWS / 2];
+      UNROLL for (int r = 0; r < KERNEL_ROWS / 2; r++)
+        xv[r] = load_quants(x->quants + k * KERNEL_ROWS * 8 + r * 16);
+      UNROLL for (int i = 0; i < 8; i++) {
+        int8x16_t wv = load_quants(w + k * 128 + i * 16);
+        UNROLL for (int r = 0; r < KERNEL_ROWS; r += 2) {
+          int32x4_t *sum = &dot[r + i / 4][i % 4];
+          *sum = vmmlaq_s32(*sum, wv, xv[r / 2]);
+        }
+      }
+    }
+}
+
+#include "NeonProducts.h"
 
 #pragma clang attribute pop
 

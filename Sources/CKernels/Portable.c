@@ -8,8 +8,15 @@
 #define KERNEL_INT8_TAKES_SUMS 0
 #include "Rows.h"
 
-INLINE void dots_int8(const uint8_t *w, int quads, const row_group *x, const int rows,
-                      i32x16 *dot) {
+// Every ARM64 processor has Neon, so there these products only serve comparisons: keep them small.
+#if defined(__aarch64__)
+#define PRODUCT static __attribute__((noinline, minsize))
+#else
+#define PRODUCT INLINE
+#endif
+
+PRODUCT void dots_int8(const uint8_t *w, int quads, const row_group *x, const int rows,
+                       i32x16 *dot) {
   for (int r = 0; r < rows; r++) {
     const int8_t *xr = quants_of(x, r);
     int32_t sum[16] = {0};
@@ -20,8 +27,8 @@ INLINE void dots_int8(const uint8_t *w, int quads, const row_group *x, const int
   }
 }
 
-INLINE void dots_int4(const uint8_t *w, int octets, const row_group *x, const int rows,
-                      i32x16 *dot) {
+PRODUCT void dots_int4(const uint8_t *w, int octets, const row_group *x, const int rows,
+                       i32x16 *dot) {
   for (int r = 0; r < rows; r++) {
     const int8_t *xr = quants_of(x, r);
     int32_t sum[16] = {0};
@@ -35,7 +42,6 @@ INLINE void dots_int4(const uint8_t *w, int octets, const row_group *x, const in
 #define SET(name) portable_##name
 #include "Common.h"
 
-// Every ARM64 processor has Neon, so there these products only serve comparisons: keep them small.
 #if defined(__aarch64__)
 #pragma clang attribute push(__attribute__((minsize)), apply_to = function)
 #endif

@@ -67,7 +67,7 @@ INLINE void row_indices(size_t first, size_t count, const int rows, size_t *inde
 }
 
 // How far ahead of its use memory is asked for: far enough to hide its latency.
-enum { AHEAD = 2048 };
+enum { AHEAD = 3072 };
 
 INLINE void ask_ahead(const uint8_t *p, const size_t bytes) {
   for (size_t i = 0; i < bytes; i += 64) __builtin_prefetch(p + AHEAD + i);

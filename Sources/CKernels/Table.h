@@ -46,6 +46,7 @@ extern const kernel_table kernel_table_portable;
 KERNEL_COMMON(portable);
 #if defined(__x86_64__)
 extern const kernel_table kernel_table_avx2;
+extern const kernel_table kernel_table_avxvnni;
 extern const kernel_table kernel_table_avx512vnni;
 KERNEL_COMMON(avx2);
 KERNEL_COMMON(avx512vnni);

@@ -9,9 +9,10 @@
 #include <sys/auxv.h>
 #endif
 
-// Rounds of the loop, about 10 ms of work, and operations of one round.
+// Rounds of the loop: some milliseconds of work.
 enum { ROUNDS = 1 << 20 };
 
+// A loop, and the operations of one of its rounds.
 typedef struct {
   int operations;
   void (*work)(const void *context, int index, int count);
@@ -88,15 +89,15 @@ int measure_has(enum measure_multiply kind) {
 #elif defined(__aarch64__)
 typedef int v4 __attribute__((vector_size(16)));
 
-#define LOOP(name, features, sums, ...)                                                     \
-  __attribute__((target(features))) static void name(const void *context, int index,         \
-                                                     int count) {                            \
-    (void)context, (void)index, (void)count;                                                 \
-    v4 sum[sums] = {0}, a = {1}, b = {3};                                                    \
-    __asm__ volatile("" : "+w"(a), "+w"(b));                                                 \
-    for (int round = 0; round < ROUNDS; round++)                                             \
-      _Pragma("clang loop unroll(full)") for (int i = 0; i < sums; i++) { __VA_ARGS__; }            \
-    for (int i = 0; i < sums; i++) __asm__ volatile("" : : "w"(sum[i]));                     \
+#define LOOP(name, features, sums, ...)                                              \
+  __attribute__((target(features))) static void name(const void *context, int index, \
+                                                     int count) {                    \
+    (void)context, (void)index, (void)count;                                         \
+    v4 sum[sums] = {0}, a = {1}, b = {3};                                            \
+    __asm__ volatile("" : "+w"(a), "+w"(b));                                         \
+    for (int round = 0; round < ROUNDS; round++)                                     \
+      _Pragma("clang loop unroll(full)") for (int i = 0; i < sums; i++) { __VA_ARGS__; } \
+    for (int i = 0; i < sums; i++) __asm__ volatile("" : : "w"(sum[i]));             \
   }
 
 LOOP(neon, "arch=armv8-a", 12,

@@ -71,7 +71,8 @@ static inline __attribute__((always_inline)) void sum(const unsigned char *part,
   READER(streams_##set, attribute, 4, 0, 0)          \
   READER(streams_near_##set, attribute, 4, 1024, 1)
 
-#define LIST(set) plain_##set, near_##set, far_##set, passing_##set, streams_##set, streams_near_##set
+#define LIST(set) \
+  plain_##set, near_##set, far_##set, passing_##set, streams_##set, streams_near_##set
 
 READERS(base, )
 #if defined(__x86_64__)

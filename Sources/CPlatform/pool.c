@@ -66,10 +66,6 @@ struct pool {
   // Threads that have begun; each takes its index from here.
   _Atomic unsigned begun;
   _Atomic unsigned ready;
-  // What `run` and `barrier` need: all threads meet.
-  _Atomic int meets;
-  struct event meetings;
-  _Alignas(LINE) _Atomic unsigned arrived;
   // The run at hand.
   _Atomic(platform_body) body;
   _Atomic uint64_t first_step;
@@ -189,18 +185,6 @@ unsigned long platform_pool_claim(void *memory, long index, long count, long gra
   return passed(me);
 }
 
-void platform_pool_barrier(void *memory) {
-  struct pool *pool = memory;
-  if (pool->threads == 1) return;
-  unsigned seen = atomic_load(&pool->meetings.number);
-  if (atomic_fetch_add(&pool->arrived, 1) + 1 == (unsigned)pool->threads) {
-    atomic_store(&pool->arrived, 0);
-    advance(&pool->meetings);
-  } else {
-    wait_beyond(&pool->meetings, seen, pool->spin_nanoseconds);
-  }
-}
-
 // Keeps the calling thread on its processor, or on the processors of all.
 static void place(const struct pool *pool, long index) {
   cpu_set_t set;
@@ -216,7 +200,6 @@ struct job {
   _Alignas(16) uint64_t context[CONTEXT_WORDS];
   platform_body body;
   uint64_t first_step;
-  int meets;
 };
 
 // Copies the run at hand; false where another one was begun meanwhile. Every word is released and
@@ -224,7 +207,6 @@ struct job {
 static int read_job(struct pool *pool, unsigned number, struct job *job) {
   job->body = atomic_load_explicit(&pool->body, memory_order_acquire);
   job->first_step = atomic_load_explicit(&pool->first_step, memory_order_acquire);
-  job->meets = atomic_load_explicit(&pool->meets, memory_order_acquire);
   const unsigned words = atomic_load_explicit(&pool->context_words, memory_order_acquire);
   for (unsigned i = 0; i < words; i++)
     job->context[i] = atomic_load_explicit(&pool->context[i], memory_order_acquire);
@@ -232,12 +214,11 @@ static int read_job(struct pool *pool, unsigned number, struct job *job) {
 }
 
 static void publish(struct pool *pool, platform_body body, const void *context,
-                    unsigned long bytes, int meets) {
+                    unsigned long bytes) {
   const unsigned words = (unsigned)(bytes + 7) / 8;
   atomic_fetch_add(&pool->jobs.number, 1);
   atomic_store_explicit(&pool->body, body, memory_order_release);
   atomic_store_explicit(&pool->first_step, pool->members[0].step, memory_order_release);
-  atomic_store_explicit(&pool->meets, meets, memory_order_release);
   atomic_store_explicit(&pool->context_words, words, memory_order_release);
   for (unsigned i = 0; i < words; i++) {
     uint64_t word = 0;
@@ -261,12 +242,7 @@ static void *work(void *memory) {
     } else if (read_job(pool, number, &job)) {
       seen = number;
       pool->members[index].step = job.first_step;
-      if (job.meets) {
-        job.body((void *)job.context[0], index, pool->threads);
-        platform_pool_barrier(pool);
-      } else {
-        job.body(job.context, index, pool->threads);
-      }
+      job.body(job.context, index, pool->threads);
     }
   }
   return NULL;
@@ -320,17 +296,9 @@ long platform_pool_start(void *memory, long threads, unsigned long stack_bytes,
   return 0;
 }
 
-void platform_pool_run(void *memory, platform_body body, void *context) {
-  struct pool *pool = memory;
-  const uint64_t address = (uintptr_t)context;
-  if (pool->threads > 1) publish(pool, body, &address, sizeof address, 1);
-  body(context, 0, pool->threads);
-  platform_pool_barrier(pool);
-}
-
 void platform_pool_compute(void *memory, platform_body body, void *context, unsigned long bytes) {
   struct pool *pool = memory;
-  if (pool->threads > 1) publish(pool, body, context, bytes, 0);
+  if (pool->threads > 1) publish(pool, body, context, bytes);
   // This thread passes each step only when it is complete, so at the end all are.
   body(context, 0, pool->threads);
 }

@@ -42,6 +42,7 @@ package struct KernelChoice: BitwiseCopyable {
       reason = available.candidates.count == 1 ? .only : .measured
     case .portable: set = .portable
     case .avx2: set = .avx2
+    case .avxvnni: set = .avxvnni
     case .avx512vnni: set = .avx512vnni
     case .neon: set = .neon
     case .dotprod: set = .dotprod

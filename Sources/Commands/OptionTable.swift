@@ -204,7 +204,7 @@ package struct OptionSpelling {
     case .isa:
       OptionSpelling(
         option, "--isa", "", "NAME", "rl",
-        "portable, avx2, avx512vnni, neon, dotprod or i8mm instead of the fastest")
+        "portable, avx2, avxvnni, avx512vnni, neon, dotprod or i8mm instead of the fastest")
     case .ids:
       OptionSpelling(
         option, "--ids", "", "FILE", "l", "token ids to run: int32, little-endian")

@@ -96,20 +96,23 @@ package struct ProcessorSurvey<System: Host> {
   private static func read(
     _ root: StaticString, _ number: Int32, _ name: StaticString, _ memory: PlanningMemory
   ) -> Text? {
-    let room = memory.profile.extracting(0..<256)
-    var text = TextBuffer(memory.paths)
+    // The profile has been read; names of files may be waiting where names are built.
+    let bytes = memory.profile.extracting(0..<256)
+    let room = memory.profile.extracting(256..<512)
+    var text = TextBuffer(bytes)
     text.append(root)
     text.append("/cpu")
     text.append(Int(number))
     text.append(name)
     let length = text.count
-    memory.paths[length] = 0
+    bytes[length] = 0
     guard
-      let path = CString(terminated: memory.paths.extracting(0..<length + 1)),
+      let path = CString(terminated: bytes.extracting(0..<length + 1)),
       let file = try? System.open(path)
     else { return nil }
     defer { System.close(file) }
     guard let count = try? System.read(file, at: 0, into: room) else { return nil }
-    return room.extracting(0..<(room.firstIndex(of: 10) ?? count))
+    let content = room.extracting(0..<count)
+    return content.extracting(0..<(content.firstIndex(of: 10) ?? count))
   }
 }

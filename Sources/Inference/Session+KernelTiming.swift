@@ -6,7 +6,7 @@ import Units
 /// Finding out at launch which kernels are the fastest on this processor, on the model's own
 /// weights and in the memory of its activations, which nothing uses yet.
 extension Session {
-  /// The one of `sets` that computes the first tiles of a layer fastest; takes 1 or 2 ms.
+  /// The one of `sets` that computes the first tiles of a layer fastest; takes a few ms.
   ///
   /// `clock` tells nanoseconds. Whatever is chosen, the results are the same.
   package func fastestKernels(
@@ -30,8 +30,9 @@ extension Session {
   /// The most rows of activations that are timed.
   private static var timedTokensMax: Int { 32 }
 
-  /// Multiply-adds of one product: well below a millisecond on the slowest of the boards.
-  private static var timedProductsMax: Int { 1 << 20 }
+  /// Multiply-adds of one product: less than a millisecond on the slowest processors that have
+  /// several sets, long enough to wake wide registers on the fastest.
+  private static var timedProductsMax: Int { 1 << 22 }
 
   /// The shortest of 3 times of one product.
   private func time(_ kernels: KernelSet, tokens: Int, _ clock: () -> UInt64) -> UInt64 {

@@ -4,16 +4,21 @@ internal import CKernels
 package enum InstructionSet: UInt32, BitwiseCopyable, Sendable {
   case portable = 0
   case avx2 = 1
-  case avx512vnni = 2
-  case neon = 3
-  case dotprod = 4
-  case i8mm = 5
+  case avxvnni = 2
+  case avx512vnni = 3
+  case neon = 4
+  case dotprod = 5
+  case i8mm = 6
+
+  /// How many there are; raw values count from 0.
+  package static var count: UInt32 { 7 }
 
   /// The name as `--isa` takes it.
   package var name: StaticString {
     switch self {
     case .portable: "portable"
     case .avx2: "avx2"
+    case .avxvnni: "avxvnni"
     case .avx512vnni: "avx512vnni"
     case .neon: "neon"
     case .dotprod: "dotprod"
@@ -22,13 +27,13 @@ package enum InstructionSet: UInt32, BitwiseCopyable, Sendable {
   }
 
   /// All sets, one that has everything another has before that one.
-  package static var highestFirst: InlineArray<6, InstructionSet> {
-    [.i8mm, .dotprod, .neon, .avx512vnni, .avx2, .portable]
+  package static var highestFirst: InlineArray<7, InstructionSet> {
+    [.i8mm, .dotprod, .neon, .avx512vnni, .avxvnni, .avx2, .portable]
   }
 
   /// The set of that name, or `nil`.
   package init?(name: RawSpan) {
-    for value in UInt32(0)..<6 {
+    for value in 0..<Self.count {
       guard let set = InstructionSet(rawValue: value), set.matches(name) else { continue }
       self = set
       return

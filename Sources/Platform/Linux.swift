@@ -90,8 +90,8 @@ package enum Linux: Host {
       processors.unsafeBaseAddress, processors.count, isPinned ? 1 : 0)
     guard result >= 0 else { throw HostError(systemError: result) }
     return unsafe WorkerPool(
-      unsafeState: state, threadCount: threadCount, run: platform_pool_run,
-      barrier: platform_pool_barrier, compute: platform_pool_compute, claim: platform_pool_claim)
+      unsafeState: state, threadCount: threadCount, compute: platform_pool_compute,
+      claim: platform_pool_claim)
   }
 
   package static func prepare() { platform_prepare() }

@@ -119,18 +119,20 @@ package enum InstructionSetChoice: Int, NamedChoice {
   case automatic = 0
   case portable = 1
   case avx2 = 2
-  case avx512vnni = 3
-  case neon = 4
-  case dotprod = 5
-  case i8mm = 6
+  case avxvnni = 3
+  case avx512vnni = 4
+  case neon = 5
+  case dotprod = 6
+  case i8mm = 7
 
-  package static var count: Int { 7 }
+  package static var count: Int { 8 }
 
   package var name: StaticString {
     switch self {
     case .automatic: "auto"
     case .portable: "portable"
     case .avx2: "avx2"
+    case .avxvnni: "avxvnni"
     case .avx512vnni: "avx512vnni"
     case .neon: "neon"
     case .dotprod: "dotprod"

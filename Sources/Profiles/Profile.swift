@@ -86,7 +86,7 @@ package struct Profile: BitwiseCopyable, Equatable, Sendable {
   /// `isa`: kernels to use.
   package var instructionSet = InstructionSetChoice.automatic
 
-  /// `spin-microseconds`: microseconds a thread waits actively at a barrier before it sleeps.
+  /// `spin-microseconds`: microseconds a thread waits actively for the others before it sleeps.
   package var spinMicroseconds = 50
 
   /// `stack`: bytes of stack of each thread; 128 KiB is the least that glibc takes on ARM64.

@@ -3,7 +3,7 @@
 /// The owner is the arena (or, in tests, whoever allocated the memory). The arena is reserved once
 /// and released only by the end of the process, so a view may be copied and stored freely.
 /// Copies alias: writing through one is seen through all. Threads may share a view as long as they
-/// keep to elements of their own between two barriers.
+/// keep to elements of their own within a step.
 @safe
 @frozen
 public struct FixedBuffer<Element: BitwiseCopyable>: BitwiseCopyable, @unchecked Sendable {

@@ -153,6 +153,7 @@ extension OutputFormat: ExpressibleByArgument {}
 extension BenchCommand {
   private func request() throws(BenchmarkError) -> BenchmarkRequest {
     var request = BenchmarkRequest()
+    request.peer = try peer()
     request.subjects = try subjects()
     let counts = 0...1 << 24
     if !nPrompt.isEmpty {
@@ -175,7 +176,6 @@ extension BenchCommand {
       throw .usage("--json, --csv and --md exclude each other")
     }
     request.format = json ? .json : csv ? .csv : md ? .markdown : output
-    request.peer = try peer()
     request.keptFolder = keep
     return request
   }

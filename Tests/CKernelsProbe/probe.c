@@ -108,6 +108,12 @@ static uint16_t random_half(void) {
   }
 }
 
+// int8 quants are -127 ... 127.
+static uint8_t quant_byte(int format) {
+  uint8_t byte = (uint8_t)random_bits();
+  return format == 0 && byte == 0x80 ? 0x81 : byte;
+}
+
 // Weight tiles: pairs of groups, the quants of both, then their parameters.
 static void random_tiles(size_t tiles, size_t groups, int format, size_t tile_bytes) {
   for (size_t t = 0; t < tiles; t++) {
@@ -115,7 +121,7 @@ static void random_tiles(size_t tiles, size_t groups, int format, size_t tile_by
     for (size_t g = 0; g < groups; g += 2) {
       size_t members = groups - g < 2 ? 1 : 2;
       for (size_t i = 0; i < members * (format == 0 ? 512 : 256); i++)
-        *p++ = below(4) ? (uint8_t)random_bits() : 0x7F;
+        *p++ = below(4) ? quant_byte(format) : 0x7F;
       for (size_t i = 0; i < members * (format == 2 ? 32 : 16); i++, p += 2) {
         uint16_t half = random_half();
         __builtin_memcpy(p, &half, 2);
@@ -226,12 +232,13 @@ static void forget(void) {
   __builtin_memset(bytes, 0, sizeof bytes);
 }
 
-static const char *const names[] = {"portable", "avx2", "avx512vnni", "neon", "dotprod", "i8mm"};
+static const char *const names[] = {"portable", "avx2",    "avxvnni", "avx512vnni",
+                                    "neon",     "dotprod", "i8mm"};
 
 // One line "name hash" per set; returns the length of the text.
 static size_t report(uint32_t sets, char *text) {
   size_t length = 0;
-  for (int set = 0; set < 6; set++) {
+  for (int set = 0; set < 7; set++) {
     const kernel_table *table = kernel_table_of((kernel_instruction_set)set);
     if (!(sets >> set & 1) || !table) continue;
     forget();

@@ -205,7 +205,7 @@ struct FakeHost: Host {
     try world.fail(.startWorkers)
     let places = (0..<processors.count).map { "\(processors[$0])" }.joined(separator: ",")
     world.calls.append("threads \(threadCount)\(isPinned ? " pinned to" : " on") \(places)")
-    // What the threads would do, one after the other, has no barriers: only one thread runs here.
+    // Only one thread runs here.
     guard threadCount == 1 else { throw .notPermitted }
     return .single
   }

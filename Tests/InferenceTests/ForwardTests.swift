@@ -132,8 +132,9 @@ private struct Cut {
       hwcap: UInt64(Linux.processorFeatures.first), hwcap2: UInt64(Linux.processorFeatures.second))
     let run = ForwardCase.all[1]
     let pack = try TinyPack(run.model, formats: run.weights, seed: 7)
-    let session = pack.session(
-      profile(run, slots: 45, policy: .full), kernels: bestKernels, pool: .single)
+    var profile = profile(run, slots: 45, policy: .full)
+    profile.threads = 1
+    let session = pack.session(profile, kernels: bestKernels, pool: .single)
     let all = InstructionSet.highestFirst.indices.map { InstructionSet.highestFirst[$0] }
       .filter { available.contains($0) && $0.isBuilt }
     for wanted in all.indices {
@@ -150,7 +151,7 @@ private struct Cut {
     }
     session.tile[0] = 1
     #expect(session.prefill(start: 0, count: 1) && session.project(row: 0))
-    var slow = SlowModel(pack, profile(run, slots: 45, policy: .full))
+    var slow = SlowModel(pack, profile)
     #expect(sameBits(array(session.logits), slow.next(1)))
   }
 }

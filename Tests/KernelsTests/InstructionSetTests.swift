@@ -5,8 +5,8 @@ import Units
 
 @Suite struct InstructionSetTests {
   @Test func namesRoundTrip() {
-    for value in 0..<6 {
-      let set = InstructionSet(rawValue: UInt32(value))
+    for value in 0..<InstructionSet.count {
+      let set = InstructionSet(rawValue: value)
       let name = set.map { "\($0.name)" } ?? ""
       let bytes = buffer(Array(name.utf8))
       #expect(InstructionSet(name: bytes.bytes) == set)
@@ -28,8 +28,8 @@ import Units
   ])
   func capabilitiesOfArm64(hwcap: UInt64, hwcap2: UInt64, expected: [InstructionSet]) {
     let sets = InstructionSets.arm64(hwcap: hwcap, hwcap2: hwcap2)
-    for value in 0..<6 {
-      guard let set = InstructionSet(rawValue: UInt32(value)) else { continue }
+    for value in 0..<InstructionSet.count {
+      guard let set = InstructionSet(rawValue: value) else { continue }
       #expect(sets.contains(set) == expected.contains(set), "\(set)")
     }
   }

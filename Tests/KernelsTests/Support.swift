@@ -6,7 +6,7 @@ import Units
 /// Every set of kernels that this machine can run.
 let runnableSets: [InstructionSet] = {
   let sets = InstructionSets.ofThisProcessor(hwcap: 1 << 1, hwcap2: 0)
-  let all = (0..<6).compactMap { InstructionSet(rawValue: $0) }
+  let all = (0..<InstructionSet.count).compactMap { InstructionSet(rawValue: $0) }
   for set in all where !(set.isBuilt && sets.contains(set)) {
     print("kernels not run natively on this machine: \(set)")
   }

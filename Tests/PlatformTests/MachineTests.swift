@@ -15,8 +15,9 @@ import Units
       #expect(arena.count == byteCount)
       #expect(unsafe Int(bitPattern: arena.unsafeBaseAddress) % (64 << 10) == 0)
       #expect(stride(from: 0, to: byteCount, by: 4096).allSatisfy { arena[$0] == 0 })
-      #expect(after.anonymousBytes - before.anonymousBytes >= byteCount)
-      #expect(after.dataBytes - before.dataBytes >= byteCount)
+      // Other tests may give a little back meanwhile.
+      #expect(after.anonymousBytes - before.anonymousBytes >= byteCount - (1 << 20))
+      #expect(after.dataBytes - before.dataBytes >= byteCount - (1 << 20))
       #expect(after.peakResidentBytes >= after.anonymousBytes)
     }
   }
@@ -73,7 +74,7 @@ import Units
   @Test func aSealedProcessReadsWritesWaitsAndTellsTheTime() async {
     await #expect(processExitsWith: .exitCode(0)) {
       do throws(HostError) {
-        var counters = try Counters(threadCount: 3)
+        var team = try Team(threadCount: 3)
         let input = try Linux.open(cString("/proc/self/stat"))
         Linux.prefaultStack(byteCount: 65536)
         let before = Linux.memoryUsage()
@@ -81,11 +82,11 @@ import Units
         guard report == SealReport(filtersSystemCalls: true, limitsMemory: true) else {
           Linux.exit(3)
         }
-        counters.add(rounds: 100)
-        _ = try Linux.read(input, into: counters.room)
-        _ = try Linux.read(input, at: 0, into: counters.room)
+        team.meet(rounds: 100)
+        _ = try Linux.read(input, into: team.room)
+        _ = try Linux.read(input, at: 0, into: team.room)
         Linux.close(input)
-        try Linux.write(counters.room.extracting(0..<0).bytes, to: .standardOutput)
+        try Linux.write(team.room.extracting(0..<0).bytes, to: .standardOutput)
         let after = Linux.memoryUsage()
         _ = Linux.nanoseconds()
         Linux.exit(after.dataBytes == before.dataBytes ? 0 : 1)
@@ -106,11 +107,9 @@ import Units
 
   @Test func theFilterHoldsOnEveryThread() async {
     await #expect(processExitsWith: .signal(SIGSYS)) {
-      var counters = try Counters(threadCount: 2)
+      var team = try Team(threadCount: 2)
       _ = Linux.seal(publishing: false)
-      unsafe counters.pool.run(&counters.turns) { _, index, _ in
-        if index == 1 { _ = getppid() }
-      }
+      team.meet(.askForTheParent)
       Linux.exit(0)
     }
   }

@@ -5,20 +5,57 @@ import TestSupport
 import Testing
 import Units
 
-/// What the threads of a pool count together.
-struct Counters {
-  /// One counter per thread and the pool, as a body sees them.
-  struct Turns {
+/// A pool whose threads all do something.
+struct Team {
+  /// What each thread does in its item.
+  enum Job: BitwiseCopyable {
+    case nothing, noteProcessor, countProcessors, askForTheParent, overflowTheStack
+  }
+
+  /// One run of the team as its threads have it.
+  private struct Meeting: BitwiseCopyable {
     var pool: WorkerPool
-    var rounds = 0
-    var counts = InlineArray<8, Int>(repeating: 0)
-    /// Set where a thread saw another one in a different round.
-    var strayed = InlineArray<8, Bool>(repeating: false)
+    var job: Job
+    /// The newest round each item was begun in.
+    var begun: FixedBuffer<Int32>
+    /// By thread.
+    var results: FixedBuffer<Int32>
+    var firstRound: Int32
+    var lastRound: Int32
+
+    /// One item for each thread, which stays in it until all have begun theirs.
+    func attend(_ thread: Int) {
+      for round in firstRound...lastRound {
+        pool.share(pool.threadCount, thread: thread) { items in
+          for item in items { begun[item] = round }
+          for other in 0..<(pool.threadCount) {
+            while begun[other] < round { sched_yield() }
+          }
+          work(thread)
+        }
+      }
+    }
+
+    private func work(_ thread: Int) {
+      switch job {
+      case .nothing: results[thread] += 1
+      case .noteProcessor:
+        let mine = memory(1, of: Int32.self)
+        results[thread] = Linux.processors(into: mine) == 1 ? mine[0] : -1
+      case .countProcessors:
+        results[thread] = Int32(Linux.processors(into: memory(1, of: Int32.self)))
+      case .askForTheParent: if thread == 1 { _ = getppid() }
+      case .overflowTheStack:
+        if thread == 1 { Linux.prefaultStack(byteCount: Team.stackBytes + 4096) }
+      }
+    }
   }
 
   let pool: WorkerPool
   let room: FixedBuffer<UInt8>
-  var turns: Turns
+  let results = memory(64, of: Int32.self)
+  private let begun = memory(64, of: Int32.self)
+  private var round: Int32 = 0
 
   static let stackBytes = 128 << 10
 
@@ -32,37 +69,27 @@ struct Counters {
       threadCount: threadCount, stackBytes: Self.stackBytes, spinMicroseconds: 50,
       memory: room.extracting(0..<size),
       processors: processors ?? memory(0), isPinned: processors != nil && isPinned)
-    turns = Turns(pool: pool)
   }
 
-  /// Every thread counts up `rounds` times; between two barriers nobody may be elsewhere.
-  mutating func add(rounds: Int) {
-    turns.rounds = rounds
-    unsafe pool.run(&turns) { context, index, count in
-      let turns = unsafe context.assumingMemoryBound(to: Turns.self)
-      let pool = unsafe turns.pointee.pool
-      for _ in 0..<(unsafe turns.pointee.rounds) {
-        unsafe turns.pointee.counts[index] += 1
-        pool.barrier()
-        let mine = unsafe turns.pointee.counts[index]
-        for other in 0..<count where unsafe turns.pointee.counts[other] != mine {
-          unsafe turns.pointee.strayed[index] = true
-        }
-        pool.barrier()
-      }
+  /// Every thread does the job once in each round.
+  mutating func meet(_ job: Job = .nothing, rounds: Int32 = 1) {
+    let meeting = Meeting(
+      pool: pool, job: job, begun: begun, results: results,
+      firstRound: round + 1, lastRound: round + rounds)
+    round += rounds
+    unsafe pool.compute(meeting) { context, thread, _ in
+      // SAFETY: `compute` passes the address of a copy of the meeting.
+      unsafe context.assumingMemoryBound(to: Meeting.self).pointee.attend(thread)
     }
   }
 }
 
 @Suite struct WorkerPoolTests {
-  @Test(arguments: [1, 2, 3, 4, 8]) func allThreadsMeet(threadCount: Int) throws {
-    var counters = try Counters(threadCount: threadCount)
-    #expect(counters.pool.threadCount == threadCount)
-    for _ in 0..<50 { counters.add(rounds: 20) }
-    for index in 0..<8 {
-      #expect(counters.turns.counts[index] == (index < threadCount ? 1000 : 0))
-      #expect(!counters.turns.strayed[index])
-    }
+  @Test(arguments: [1, 2, 3, 4, 8, 64]) func allThreadsTakePart(threadCount: Int) throws {
+    var team = try Team(threadCount: threadCount)
+    #expect(team.pool.threadCount == threadCount)
+    for _ in 0..<10 { team.meet(rounds: 5) }
+    for index in 0..<64 { #expect(team.results[index] == (index < threadCount ? 50 : 0)) }
   }
 
   @Test func pinnedThreadsStayWhereTheyWerePut() async {
@@ -72,15 +99,10 @@ struct Counters {
       let last = room[min(count, 4096) - 1]
       let list = memory(3, of: Int32.self)
       list.fill(last)
-      var counters = try Counters(threadCount: 3, processors: list)
-      counters.add(rounds: 100)
-      unsafe counters.pool.run(&counters.turns) { context, index, _ in
-        let turns = unsafe context.assumingMemoryBound(to: Counters.Turns.self)
-        let mine = memory(1, of: Int32.self)
-        let count = Linux.processors(into: mine)
-        unsafe turns.pointee.counts[index] = count == 1 ? Int(mine[0]) : -1
-      }
-      for index in 0..<3 where counters.turns.counts[index] != Int(last) { Linux.exit(1) }
+      var team = try Team(threadCount: 3, processors: list)
+      team.meet(rounds: 100)
+      team.meet(.noteProcessor)
+      for index in 0..<3 where team.results[index] != last { Linux.exit(1) }
       Linux.exit(0)
     }
   }
@@ -89,35 +111,20 @@ struct Counters {
     await #expect(processExitsWith: .exitCode(0)) {
       let room = memory(4096, of: Int32.self)
       let all = min(Linux.processors(into: room), 4096)
-      var counters = try Counters(
+      var team = try Team(
         threadCount: 3, processors: room.extracting(0..<all), isPinned: false)
-      unsafe counters.pool.run(&counters.turns) { context, index, _ in
-        let turns = unsafe context.assumingMemoryBound(to: Counters.Turns.self)
-        unsafe turns.pointee.counts[index] = Linux.processors(into: memory(1, of: Int32.self))
-      }
-      for index in 0..<3 where counters.turns.counts[index] != all { Linux.exit(1) }
+      team.meet(.countProcessors)
+      for index in 0..<3 where team.results[index] != Int32(all) { Linux.exit(1) }
       Linux.exit(0)
     }
   }
 
   @Test func wakesAfterALongRest() throws {
-    var counters = try Counters(threadCount: 4)
-    counters.add(rounds: 1)
+    var team = try Team(threadCount: 4)
+    team.meet()
     usleep(10000)
-    counters.add(rounds: 1)
-    #expect(counters.turns.counts[3] == 2)
-  }
-
-  @Test func theSingleThreadRunsTheBodyItself() {
-    let pool = WorkerPool.single
-    var seen = InlineArray<2, Int>(repeating: -1)
-    unsafe pool.run(&seen) { context, index, count in
-      let seen = unsafe context.assumingMemoryBound(to: InlineArray<2, Int>.self)
-      unsafe seen.pointee[0] = index
-      unsafe seen.pointee[1] = count
-    }
-    pool.barrier()
-    #expect(pool.threadCount == 1 && seen[0] == 0 && seen[1] == 1)
+    team.meet()
+    #expect(team.results[3] == 2)
   }
 
   @Test func statesItsBytes() {
@@ -131,10 +138,8 @@ struct Counters {
 
   @Test func aStackThatOverflowsHitsItsGuard() async {
     await #expect(processExitsWith: .failure) {
-      var counters = try Counters(threadCount: 2)
-      unsafe counters.pool.run(&counters.turns) { _, index, _ in
-        if index == 1 { Linux.prefaultStack(byteCount: Counters.stackBytes + 4096) }
-      }
+      var team = try Team(threadCount: 2)
+      team.meet(.overflowTheStack)
       Linux.exit(0)
     }
   }
@@ -197,14 +202,14 @@ private struct Items: BitwiseCopyable {
   @Test(arguments: [1, 2, 3, 8, 64], [1, 2, 5, 64, 1000])
   func everyItemIsDoneOnceAndInOrder(threadCount: Int, count: Int) throws {
     for grain in [1, 3, 2000] {
-      let items = Items(try Counters(threadCount: threadCount).pool, count: count, grain: grain)
+      let items = Items(try Team(threadCount: threadCount).pool, count: count, grain: grain)
       for _ in 0..<20 { items.run() }
       #expect(items.times == 20, "at least \(grain) at once")
     }
   }
 
   @Test func stepsWithoutItemsAreNone() throws {
-    let pool = try Counters(threadCount: 3).pool
+    let pool = try Team(threadCount: 3).pool
     Items(pool, count: 0).run()
     let items = Items(pool, count: 10)
     items.run()
@@ -219,7 +224,7 @@ private struct Items: BitwiseCopyable {
 
   /// Where all threads had to meet, this would never end.
   @Test func nobodyWaitsForAThreadThatIsLate() throws {
-    let pool = try Counters(threadCount: 3).pool
+    let pool = try Team(threadCount: 3).pool
     var gates: [Int32] = [0, 0]
     #expect(unsafe pipe(&gates) == 0)
     var items = Items(pool, count: 100)
@@ -238,7 +243,7 @@ private struct Items: BitwiseCopyable {
 
   @Test func aRunOfTooManyItemsTraps() async {
     await #expect(processExitsWith: .failure) {
-      Items(try Counters(threadCount: 2).pool, count: 65536).run()
+      Items(try Team(threadCount: 2).pool, count: 65536).run()
     }
   }
 

@@ -77,6 +77,7 @@ import Units
     }
     try check("isa = \"portable\"") { $0.instructionSet = .portable }
     try check("isa = \"avx2\"") { $0.instructionSet = .avx2 }
+    try check("isa = \"avxvnni\"") { $0.instructionSet = .avxvnni }
     try check("isa = \"avx512vnni\"") { $0.instructionSet = .avx512vnni }
     try check("isa = \"neon\"") { $0.instructionSet = .neon }
     try check("isa = \"dotprod\"") { $0.instructionSet = .dotprod }

@@ -111,7 +111,7 @@ import Units
     #expect(
       try text("isa = \"sse\"")
         == "board.toml:2: isa: is not known; write one of the strings auto, portable, avx2, "
-        + "avx512vnni, neon, dotprod, i8mm")
+        + "avxvnni, avx512vnni, neon, dotprod, i8mm")
     #expect(
       message(ProfileError(line: 0, key: .budget, .missing))
         == "board.toml: budget: is missing; add a line such as budget = \"640 MiB\"")

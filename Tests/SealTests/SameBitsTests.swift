@@ -61,6 +61,23 @@ struct Logits: Sendable, CustomTestStringConvertible {
   }
 }
 
+extension Logits {
+  /// Computes them in every way and expects the hash.
+  func compare(_ settings: [Setting]) throws {
+    let ids = FileManager.default.temporaryDirectory.appending(path: UUID().uuidString)
+    defer { try? FileManager.default.removeItem(at: ids) }
+    try self.ids().write(to: ids)
+    let model = try model()
+    var hashes: [String: [String]] = [:]
+    for setting in settings {
+      hashes[try setting.hash(cache, ids: ids.path, model: model), default: []]
+        .append(setting.testDescription)
+    }
+    hashes[hash] = nil
+    #expect(hashes == [:])
+  }
+}
+
 /// One way to compute them.
 struct Setting: CustomTestStringConvertible {
   var program: [String]
@@ -73,6 +90,18 @@ struct Setting: CustomTestStringConvertible {
   }
 
   var testDescription: String { (program + words).joined(separator: " ") }
+
+  /// The hash the program prints; it is the hash of the file it wrote.
+  func hash(_ cache: String, ids: String, model: String) throws -> String {
+    let output = FileManager.default.temporaryDirectory.appending(path: UUID().uuidString)
+    defer { try? FileManager.default.removeItem(at: output) }
+    let finished = try run(
+      program + ["logits", model, "--ids", ids, "-o", output.path, "--kv", cache] + words)
+    #expect(finished.status == 0, "\(finished.error)")
+    let sum = try run(["sha256sum", output.path]).output.prefix(64)
+    #expect(finished.output == sum + "\n")
+    return String(sum)
+  }
 
   /// Every combination of threads and tiles on this machine, each build, each instruction set.
   static let native: [Setting] = Subject.allCases.flatMap { subject in
@@ -93,10 +122,11 @@ struct Setting: CustomTestStringConvertible {
     }
 
   /// Instruction sets of this machine that can be asked for by name.
-  private static let sets: [String] = {
+  static let sets: [String] = {
     #if arch(x86_64)
       let features = (try? String(contentsOfFile: "/proc/cpuinfo", encoding: .utf8)) ?? ""
       return ["portable"] + (features.contains(" avx2 ") ? ["avx2"] : [])
+        + (features.contains(" avx_vnni ") ? ["avxvnni"] : [])
         + (features.contains(" avx512_vnni ") ? ["avx512vnni"] : [])
     #else
       return ["portable", "neon"]
@@ -113,51 +143,22 @@ struct Setting: CustomTestStringConvertible {
 ) struct SameBitsTests {
   private static let hasShared = present("../shared/models/stories260K-f32.gguf")
 
-  /// The hash the program prints; it is the hash of the file it wrote.
-  private func hash(_ logits: Logits, _ setting: Setting, ids: String, model: String) throws
-    -> String
-  {
-    let output = FileManager.default.temporaryDirectory.appending(path: UUID().uuidString)
-    defer { try? FileManager.default.removeItem(at: output) }
-    let finished = try run(
-      setting.program + ["logits", model, "--ids", ids, "-o", output.path, "--kv", logits.cache]
-        + setting.words)
-    #expect(finished.status == 0, "\(finished.error)")
-    let sum = try run(["sha256sum", output.path]).output.prefix(64)
-    #expect(finished.output == sum + "\n")
-    return String(sum)
-  }
-
-  private func compare(_ logits: Logits, _ settings: [Setting]) throws {
-    let ids = FileManager.default.temporaryDirectory.appending(path: UUID().uuidString)
-    defer { try? FileManager.default.removeItem(at: ids) }
-    try logits.ids().write(to: ids)
-    let model = try logits.model()
-    var hashes: [String: [String]] = [:]
-    for setting in settings {
-      hashes[try hash(logits, setting, ids: ids.path, model: model), default: []]
-        .append(setting.testDescription)
-    }
-    hashes[logits.hash] = nil
-    #expect(hashes == [:])
-  }
-
   @Test(arguments: Logits.all) func onThisMachine(logits: Logits) throws {
-    try compare(logits, Setting.native)
+    try logits.compare(Setting.native)
   }
 
   @Test(arguments: Logits.all) func onEmulatedCores(logits: Logits) throws {
-    try compare(logits, Setting.emulated)
+    try logits.compare(Setting.emulated)
   }
 
   @Test(.enabled(if: hasShared), arguments: Logits.shared)
   func sharedModelOnThisMachine(logits: Logits) throws {
-    try compare(logits, Setting.native)
+    try logits.compare(Setting.native)
   }
 
   @Test(.enabled(if: hasShared), arguments: Logits.shared)
   func sharedModelOnEmulatedCores(logits: Logits) throws {
-    try compare(logits, Setting.emulated)
+    try logits.compare(Setting.emulated)
   }
 
   /// One other id at the end, or another cache format, and the hash tells.
@@ -168,7 +169,7 @@ struct Setting: CustomTestStringConvertible {
     let file = FileManager.default.temporaryDirectory.appending(path: UUID().uuidString)
     defer { try? FileManager.default.removeItem(at: file) }
     try ids.write(to: file)
-    let other = try hash(logits, Setting.native[0], ids: file.path, model: logits.model())
+    let other = try Setting.native[0].hash(logits.cache, ids: file.path, model: logits.model())
     #expect(other != logits.hash)
     #expect(Set((Logits.all + Logits.shared).map(\.hash)).count == 4)
   }

@@ -161,10 +161,11 @@ void kernel_count_low(const uint32_t *row, const uint32_t *positions, size_t cou
 typedef enum {
   KERNEL_PORTABLE = 0,
   KERNEL_AVX2 = 1,
-  KERNEL_AVX512VNNI = 2,
-  KERNEL_NEON = 3,
-  KERNEL_DOTPROD = 4,
-  KERNEL_I8MM = 5,
+  KERNEL_AVXVNNI = 2,
+  KERNEL_AVX512VNNI = 3,
+  KERNEL_NEON = 4,
+  KERNEL_DOTPROD = 5,
+  KERNEL_I8MM = 6,
 } kernel_instruction_set;
 
 // The table of an instruction set, or NULL where this architecture does not have it.

@@ -2,7 +2,7 @@
 #ifndef CMEASURE_H
 #define CMEASURE_H
 
-// Memory to read, its pages present and, where the kernel gives them, huge. Null where there is none.
+// Memory to read, its pages present and, where the kernel gives them, huge. Null: there is none.
 void *measure_reserve(unsigned long count);
 
 // Gives it back.
@@ -12,7 +12,7 @@ void measure_release(void *memory, unsigned long count);
 int measure_read_variants(void);
 
 // Bytes per second that `threads` threads read together, each its own contiguous part of `memory`,
-// `passes` times. Thread i is pinned to processors[i]; null pins nothing. 0 where threads are missing.
+// `passes` times. Thread i is pinned to processors[i]; null pins nothing. 0: threads are missing.
 double measure_read(const void *memory, unsigned long count, int threads, const int *processors,
                     int variant, int passes);
 

@@ -67,9 +67,6 @@ enum {
 long platform_pool_start(void *_Nonnull memory, long threads, unsigned long stack_bytes,
                          unsigned long spin_microseconds, const int *_Nonnull processors,
                          long processor_count, int is_pinned);
-// Calls `body` on every thread with the same context, and waits for all; between barriers.
-void platform_pool_run(void *_Nonnull pool, platform_body _Nonnull body, void *_Nonnull context);
-void platform_pool_barrier(void *_Nonnull pool);
 // Calls `body` on every thread that has time for it, each time with a copy of the context, and
 // returns when every step of it is complete.
 void platform_pool_compute(void *_Nonnull pool, platform_body _Nonnull body,

@@ -1,0 +1,124 @@
+#pragma STDC FP_CONTRACT OFF
+// x86-64 with AVX-VNNI, 256 bits wide: Alder Lake and later, Zen 5.
+//
+// KERNEL_EMULATE_AVXVNNI, for tests on machines without it: a header included before replaces the
+// intrinsic, and everything else is AVX2.
+#if defined(__x86_64__)
+
+#include <immintrin.h>
+
+#if defined(KERNEL_EMULATE_AVXVNNI)
+#pragma clang attribute push(__attribute__((target("avx2,fma,f16c"))), apply_to = function)
+#else
+#pragma clang attribute push(__attribute__((target("avxvnni,avx2,fma,f16c"))), apply_to = function)
+#endif
+
+#define KERNEL_HALVES
+#define KERNEL_NEAREST
+#define KERNEL_ROWS 4
+#define KERNEL_FEW_ROWS 3
+#define KERNEL_WIDENS 0
+#define KERNEL_PREPARES 1
+#define KERNEL_INT8_TAKES_SUMS 1
+#include "Layout.h"
+#include "Rows.h"
+
+INLINE i32x16 nearest(f32x16 v) {
+  __m256 part[2];
+  __builtin_memcpy(part, &v, 64);
+  __m256i whole[2] = {_mm256_cvtps_epi32(part[0]), _mm256_cvtps_epi32(part[1])};
+  i32x16 result;
+  __builtin_memcpy(&result, whole, 64);
+  return result;
+}
+
+INLINE __m256i broadcast4(const int8_t *x) {
+  int32_t four;
+  __builtin_memcpy(&four, x, 4);
+  return _mm256_set1_epi32(four);
+}
+
+INLINE __m256i load32(const uint8_t *p) { return _mm256_loadu_si256((const __m256i *)p); }
+
+// Unsigned bytes: int8 weights plus 128, nibbles as they are.
+INLINE __m256i biased(__m256i w) { return _mm256_xor_si256(w, _mm256_set1_epi8((char)0x80)); }
+INLINE __m256i low_nibbles(__m256i w) { return _mm256_and_si256(w, _mm256_set1_epi8(15)); }
+INLINE __m256i high_nibbles(__m256i w) { return low_nibbles(_mm256_srli_epi16(w, 4)); }
+
+// sum[row][half] += 4 k of each row, starting at x[k].
+INLINE void add_quad(const __m256i *w, const row_group *x, int k, const int rows,
+                     __m256i (*sum)[2]) {
+  for (int r = 0; r < rows; r++) {
+    __m256i xv = broadcast4(quants_of(x, r) + k);
+    for (int i = 0; i < 2; i++) sum[r][i] = _mm256_dpbusd_avx_epi32(sum[r][i], w[i], xv);
+  }
+}
+
+INLINE void start(__m256i (*sum)[2], const row_group *x, int32_t bias, const int rows) {
+  for (int r = 0; r < rows; r++) sum[r][0] = sum[r][1] = _mm256_set1_epi32(-bias * x->sums[r]);
+}
+
+INLINE void store_dots(__m256i (*sum)[2], const int rows, i32x16 *dot) {
+  for (int r = 0; r < rows; r++) __builtin_memcpy(&dot[r], sum[r], 64);
+}
+
+// 128 times the sum of x comes off again.
+INLINE void dots_int8(const uint8_t *w, int quads, const row_group *x, const int rows,
+                      i32x16 *dot) {
+  __m256i sum[KERNEL_ROWS][2];
+  start(sum, x, 128, rows);
+  for (int q = 0; q < quads; q++) {
+    __m256i both[2] = {biased(load32(w + q * 64)), biased(load32(w + q * 64 + 32))};
+    add_quad(both, x, q * 4, rows, sum);
+  }
+  store_dots(sum, rows, dot);
+}
+
+INLINE void dots_int4(const uint8_t *w, int octets, const row_group *x, const int rows,
+                      i32x16 *dot) {
+  __m256i sum[KERNEL_ROWS][2];
+  start(sum, x, 0, rows);
+  for (int o = 0; o < octets; o++) {
+    __m256i a = load32(w + o * 64), b = load32(w + o * 64 + 32);
+    __m256i low[2] = {low_nibbles(a), low_nibbles(b)}, high[2] = {high_nibbles(a), high_nibbles(b)};
+    add_quad(low, x, o * 8, rows, sum);
+    add_quad(high, x, o * 8 + 4, rows, sum);
+  }
+  store_dots(sum, rows, dot);
+}
+
+// A group of weights as unsigned bytes, 64 for each four k.
+typedef struct {
+  _Alignas(64) __m256i part[8][2];
+} prepared_group;
+
+INLINE void prepare(const uint8_t *w, const int format, prepared_group *to) {
+  for (int i = 0; i < (format == INT8 ? 8 : 4); i++)
+    for (int j = 0; j < 2; j++) {
+      __m256i v = load32(w + i * 64 + j * 32);
+      if (format == INT8) {
+        to->part[i][j] = biased(v);
+      } else {
+        to->part[i * 2][j] = low_nibbles(v);
+        to->part[i * 2 + 1][j] = high_nibbles(v);
+      }
+    }
+}
+
+INLINE void dots_prepared(const prepared_group *w, const int format, const row_group *x,
+                          i32x16 *dot) {
+  __m256i sum[KERNEL_ROWS][2];
+  start(sum, x, format == INT8 ? 128 : format == INT4 ? 8 : 0, KERNEL_ROWS);
+  for (int q = 0; q < 8; q++) add_quad(w->part[q], x, q * 4, KERNEL_ROWS, sum);
+  store_dots(sum, KERNEL_ROWS, dot);
+}
+
+#include "Attention.h"
+
+#pragma clang attribute pop
+
+#include "Table.h"
+
+KERNEL_TABLE(kernel_table_avxvnni, avx2);
+
+#endif

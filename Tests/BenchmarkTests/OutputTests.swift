@@ -1,0 +1,154 @@
+import Benchmark
+import Foundation
+import Testing
+
+@Suite struct OutputTests {
+  private func result() -> BenchmarkResult {
+    var cost = Cost()
+    cost.bytes = 4_000_000_000
+    cost.int8Operations = 6_000_000_000
+    cost.int4Operations = 2_000_000_000
+    return BenchmarkResult(
+      model: BenchmarkModel(
+        name: "a \"b\".terra", type: "llama 1B Q8_0", bytes: 1_313_251_456,
+        parameters: 1_235_814_400
+      ),
+      test: BenchmarkTest(prompt: 0, generated: 4, depth: 8192), threads: 2, keys: "int8",
+      values: "int4", tileTokens: 64, contextTokens: 8196, instructionSet: "avx2",
+      processorName: "Example\tCPU", time: "2026-01-02T03:04:05Z",
+      samples: Samples(tokens: 4, nanoseconds: [200_000_000, 400_000_000, 250_000_000]), cost: cost,
+      limits: MachineLimits(readBytes: 20e9, int8Operations: 400e9, int4Operations: 500e9),
+      launchNanoseconds: 1_500_000_000, plannedBytes: 123, peakBytes: 122, allocations: 0)
+  }
+
+  private func compared() -> BenchmarkResult {
+    var result = result()
+    result.peerName = "llama-cpp-python 1.2.3"
+    result.peer = [
+      PeerSamples(variant: "f16", samples: Samples(tokens: 4, nanoseconds: [800_000_000])),
+      PeerSamples(variant: "q8_0", samples: Samples(tokens: 4, nanoseconds: [500_000_000])),
+    ]
+    return result
+  }
+
+  @Test func namesTests() {
+    func name(_ prompt: Int, _ generated: Int, _ depth: Int) -> String {
+      BenchmarkTest(prompt: prompt, generated: generated, depth: depth).name
+    }
+    #expect(name(512, 0, 0) == "pp512")
+    #expect(name(0, 64, 0) == "tg64")
+    #expect(name(512, 128, 0) == "pp512+tg128")
+    #expect(name(0, 64, 8192) == "tg64 @ d8192")
+  }
+
+  @Test func sharesOfTheLimits() {
+    let result = result()
+    // 16 tokens per second of 1 GB and 2 Gop each; 1.5 Gop at 400 and 0.5 at 500 take 4.75 ms.
+    #expect(result.samples.rates == [20, 10, 16])
+    #expect(result.readBytesPerSecond == 16e9)
+    #expect(result.readShare == 0.8)
+    #expect(result.operationsPerSecond == 32e9)
+    #expect(abs(result.operationShare - 0.076) < 1e-12)
+    #expect(compared().bestPeer?.variant == "q8_0")
+    #expect(compared().ratio == 2)
+    #expect(result.ratio == nil)
+  }
+
+  @Test func markdownIsExact() {
+    var output = Output(.markdown, table: MarkdownTable(showsCache: false))
+    let text = output.start + output.row(result()) + output.end([result()])
+    #expect(
+      text
+        == """
+        | model                          |       size |     params | backend    | threads |            test |                  t/s | MB/token |   GB/s | read % |  Gop/s | peak % |
+        | ------------------------------ | ---------: | ---------: | ---------- | ------: | --------------: | -------------------: | -------: | -----: | -----: | -----: | -----: |
+        | llama 1B Q8_0                  |   1.22 GiB |     1.24 B | CPU        |       2 |     tg4 @ d8192 |         15.33 ± 5.03 |   1000.0 |   16.0 |   80.0 |     32 |    7.6 |
+
+        Example\tCPU
+        2 threads, avx2: reads 20.0 GB/s, multiplies int8 400 and int4 500 Gop/s
+        allocations after launch: 0
+
+        """)
+  }
+
+  @Test func markdownOfAComparisonIsExact() {
+    let table = MarkdownTable(showsCache: true, peerVariants: ["f16", "q8_0"])
+    var output = Output(.markdown, table: table)
+    let lines = (output.start + output.row(compared()) + output.end([compared()]))
+      .split(separator: "\n").map(String.init)
+    #expect(lines.count == 7)
+    #expect(
+      lines[0].hasSuffix(
+        "| type_k | type_v |            test | terrarium t/s | llama.cpp f16 t/s | "
+          + "llama.cpp q8_0 t/s |  ratio | MB/token |   GB/s | read % |  Gop/s | peak % |"))
+    #expect(
+      lines[2].hasSuffix(
+        "| int8   | int4   |     tg4 @ d8192 |         16.00 |              5.00 | "
+          + "             8.00 |   2.00 |   1000.0 |   16.0 |   80.0 |     32 |    7.6 |"))
+    #expect(lines[4].hasPrefix("2 threads"))
+    #expect(lines[5] == "medians of 3, in turn with llama-cpp-python 1.2.3")
+    #expect(lines[6] == "allocations after launch: 0")
+  }
+
+  /// The fields of llama-bench, in its order.
+  static let fields = [
+    "build_commit", "build_number", "cpu_info", "gpu_info", "backends", "model_filename",
+    "model_type", "model_size", "model_n_params", "n_batch", "n_ubatch", "n_threads", "cpu_mask",
+    "cpu_strict", "poll", "type_k", "type_v", "n_gpu_layers", "n_cpu_moe", "split_mode",
+    "main_gpu", "no_kv_offload", "flash_attn", "devices", "tensor_split", "tensor_buft_overrides",
+    "use_mmap", "use_direct_io", "embeddings", "no_op_offload", "no_host", "n_prompt", "n_gen",
+    "n_depth", "test_time", "avg_ns", "stddev_ns", "avg_ts", "stddev_ts",
+  ]
+
+  @Test func jsonHasTheFieldsOfLlamaBenchAndOurs() throws {
+    #expect(result().fields.map(\.name).prefix(39) == Self.fields[...])
+    var output = Output(.json, table: MarkdownTable(showsCache: false))
+    let text =
+      output.start + output.row(result()) + output.row(compared()) + output.end([])
+    #expect(
+      text.hasPrefix("[\n  {\n    \"build_commit\": \"unknown\",\n    \"build_number\": 0,\n"))
+    #expect(text.hasSuffix("    \"peer_samples_ts q8_0\": [ 8.000000 ]\n  }\n]\n"))
+    let rows = try #require(
+      try JSONSerialization.jsonObject(with: Data(text.utf8)) as? [[String: Any]])
+    #expect(rows.count == 2)
+    #expect(rows[0]["model_filename"] as? String == "a \"b\".terra")
+    #expect(rows[0]["cpu_info"] as? String == "Example\tCPU")
+    #expect(rows[0]["avg_ns"] as? Int == 283_333_333)
+    #expect(rows[0]["stddev_ns"] as? Int == 104_083_299)
+    #expect(rows[0]["samples_ns"] as? [Int] == [200_000_000, 400_000_000, 250_000_000])
+    #expect(rows[0]["samples_ts"] as? [Double] == [20, 10, 16])
+    #expect(rows[0]["median_ts"] as? Double == 16)
+    #expect(rows[0]["read_share"] as? Double == 0.8)
+    #expect(rows[0]["use_mmap"] as? Bool == false)
+    #expect(rows[0]["ratio"] == nil)
+    #expect(rows[1]["ratio"] as? Double == 2)
+    #expect(rows[1]["peer_type_kv"] as? String == "q8_0")
+  }
+
+  @Test func jsonLinesAreObjects() throws {
+    var output = Output(.jsonl, table: MarkdownTable(showsCache: false))
+    let text = output.start + output.row(result()) + output.row(result()) + output.end([])
+    let lines = text.split(separator: "\n")
+    #expect(lines.count == 2)
+    for line in lines {
+      let row = try JSONSerialization.jsonObject(with: Data(line.utf8)) as? [String: Any]
+      #expect(row?["n_depth"] as? Int == 8192)
+    }
+  }
+
+  @Test func csvIsExact() {
+    var output = Output(.csv, table: MarkdownTable(showsCache: false))
+    let text = output.start + output.row(result()) + output.row(result()) + output.end([])
+    let lines = text.split(separator: "\n").map(String.init)
+    #expect(lines.count == 3)
+    #expect(lines[0].hasPrefix("build_commit,build_number,cpu_info,"))
+    #expect(lines[0].split(separator: ",").count == result().fields.count)
+    #expect(lines[1] == lines[2])
+    #expect(
+      lines[1].hasPrefix(
+        "\"unknown\",\"0\",\"Example\tCPU\",\"\",\"CPU\",\"a \"\"b\"\".terra\",\"llama 1B Q8_0\","
+          + "\"1313251456\",\"1235814400\",\"64\",\"64\",\"2\",\"0x0\",\"0\",\"0\",\"int8\",\"int4\","
+      ))
+    #expect(lines[1].contains(",\"15.333333\",\"5.033223\",\"16.000000\",\"avx2\",\"8196\","))
+  }
+}

@@ -1,0 +1,193 @@
+import Foundation
+import Testing
+
+private let packageFolder = URL(filePath: #filePath).deletingLastPathComponent()
+  .deletingLastPathComponent().deletingLastPathComponent()
+private let program = packageFolder.appending(path: ".build/release/terrarium").path
+private let stories = packageFolder.appending(path: "../shared/models/stories260K-f32.gguf").path
+private let fixtures = packageFolder.appending(path: "Tests/BenchmarkTests/Fixtures").path
+
+/// Whether a file is there; says which one is not.
+private func present(_ path: String) -> Bool {
+  if FileManager.default.fileExists(atPath: path) { return true }
+  print("\(path) is missing: what needs it is not tested")
+  return false
+}
+
+private struct Finished {
+  var status: Int32
+  var output: String
+  var error: String
+}
+
+/// Runs `terrarium bench` to its end.
+private func bench(
+  _ words: [String], environment: [String: String] = [:]
+) throws -> Finished {
+  let process = Process()
+  process.executableURL = URL(filePath: program)
+  process.arguments = ["bench"] + words
+  process.environment = ProcessInfo.processInfo.environment.merging(environment) { $1 }
+  let folder = FileManager.default.temporaryDirectory.appending(path: UUID().uuidString)
+  try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+  defer { try? FileManager.default.removeItem(at: folder) }
+  let files = ["output", "error"].map { folder.appending(path: $0) }
+  for file in files { try Data().write(to: file) }
+  process.standardInput = FileHandle.nullDevice
+  process.standardOutput = try FileHandle(forWritingTo: files[0])
+  process.standardError = try FileHandle(forWritingTo: files[1])
+  try process.run()
+  process.waitUntilExit()
+  return Finished(
+    status: process.terminationStatus, output: try String(contentsOf: files[0], encoding: .utf8),
+    error: try String(contentsOf: files[1], encoding: .utf8))
+}
+
+@Suite(.serialized, .enabled(if: present(program)))
+struct BenchProgramTests {
+  private func rows(_ text: String) throws -> [[String: Any]] {
+    try #require(try JSONSerialization.jsonObject(with: Data(text.utf8)) as? [[String: Any]])
+  }
+
+  @Test func builtInModelIsMeasuredSealed() throws {
+    let finished = try bench([
+      "-p", "16", "-n", "4", "-pg", "8,2", "-r", "2", "-t", "1,2", "-d", "0,8", "--json",
+    ])
+    #expect(finished.status == 0, "\(finished.error)")
+    #expect(finished.error.isEmpty)
+    let rows = try rows(finished.output)
+    #expect(rows.count == 12)
+    let tests = rows.map { [$0["n_threads"], $0["n_depth"], $0["n_prompt"], $0["n_gen"]] }
+    #expect(tests.first as? [Int] == [1, 0, 16, 0])
+    #expect(tests[4] as? [Int] == [1, 8, 0, 4])
+    #expect(tests.last as? [Int] == [2, 8, 8, 2])
+    for row in rows {
+      for name in [
+        "avg_ns", "avg_ts", "median_ts", "bytes_per_token", "read_gb_per_s", "read_share",
+        "machine_read_gb_per_s", "ops_per_token", "gop_per_s", "machine_int8_gop_per_s",
+        "machine_int4_gop_per_s", "op_share", "launch_seconds", "planned_bytes", "model_size",
+        "n_batch",
+      ] {
+        #expect(try #require(row[name] as? Double) > 0, "\(name)")
+      }
+      // Sealed: nothing allocated, and no more resident than was planned.
+      #expect(row["allocations_after_launch"] as? Int == 0)
+      #expect(
+        try #require(row["peak_resident_bytes"] as? Int)
+          <= #require(row["planned_bytes"] as? Int))
+      #expect((row["samples_ns"] as? [Int])?.count == 2)
+      #expect((row["samples_ts"] as? [Double])?.count == 2)
+      #expect(row["model_n_params"] as? Int == 2_541_504)
+      #expect(row["model_type"] as? String == "llama 2.5M Q8_0")
+      #expect(row["isa"] as? String != "")
+    }
+  }
+
+  @Test func cacheFormatsAreRows() throws {
+    let finished = try bench([
+      "-p", "0", "-n", "2", "-r", "1", "-t", "1", "-ctk", "int8,q4_0", "-ctv", "int4", "-o", "csv",
+      "--isa", "portable", "--chunk", "8", "--context", "64",
+    ])
+    #expect(finished.status == 0, "\(finished.error)")
+    let lines = finished.output.split(separator: "\n")
+    try #require(lines.count == 3)
+    #expect(lines[1].contains("\"int8\",\"int4\"") && lines[2].contains("\"int4\",\"int4\""))
+    #expect(lines[1].contains("\"portable\",\"64\""))
+  }
+
+  @Test func randomWeightsNeedNoFile() throws {
+    let finished = try bench([
+      "--synthetic", "smollm2-135m", "--weights", "int4", "-p", "2", "-n", "1", "-r", "1", "-t",
+      "1", "-o", "jsonl",
+    ])
+    #expect(finished.status == 0, "\(finished.error)")
+    let lines = finished.output.split(separator: "\n")
+    try #require(lines.count == 2)
+    #expect(lines[0].contains("\"model_filename\": \"SmolLM2-135M\""))
+    #expect(lines[0].contains("\"model_type\": \"llama 135M Q4_0\""))
+    #expect(lines[0].contains("\"model_n_params\": 134515008"))
+  }
+
+  @Test(arguments: [
+    (["--synthetic", "nope"], 64, "there is no shape `nope`; known are SmolLM2-135M"),
+    (["-p", "1,x"], 64, "`x` is no value for -p"),
+    (["-t", "0"], 64, "`0` is no value for -t"),
+    (["--kv", "int3"], 64, "`int3` is no value for --kv"),
+    (["--weights", "int8"], 64, "--weights is for --synthetic"),
+    (["-p", "0", "-n", "0"], 64, "nothing to measure"),
+    (["-r", "0"], 64, "`0` is no value for -r"),
+    (["--json", "--csv"], 64, "exclude each other"),
+    (["--kv", "int8", "-ctk", "int8"], 64, "--kv excludes"),
+    (["--against", "vllm"], 64, "`vllm` is no value for --against"),
+    (["--against", "llama-cpp-python"], 64, "--against needs a GGUF file"),
+    (["/no/such/model.terra"], 66, "/no/such/model.terra: cannot be read"),
+    ([#filePath], 65, "not a pack file"),
+    (["-p", "64", "-n", "0", "--context", "16"], 78, "does not fit the context of 16"),
+    (["--profile", "no-such-profile"], 78, "there is no profile `no-such-profile`"),
+    (["--synthetic", "Llama-3.1-8B", "-p", "8", "-n", "0"], 78, "bytes are missing from a budget"),
+    (["--isa", "nonsense"], 64, "`nonsense` is no value for --isa"),
+  ])
+  func refusesByName(words: [String], status: Int32, message: String) throws {
+    let finished = try bench(words)
+    #expect(finished.status == status)
+    #expect(finished.output.isEmpty)
+    #expect(finished.error.contains(message), "\(finished.error)")
+  }
+
+  @Test func listsShapes() throws {
+    let finished = try bench(["--synthetic", "list"])
+    #expect(finished.status == 0)
+    #expect(finished.output.hasPrefix("SmolLM2-135M"))
+  }
+
+  @Test func missingPythonIsNamed() throws {
+    let finished = try bench([
+      "--synthetic", "SmolLM2-135M", "--against", "llama-cpp-python", "--python", "no-such-python",
+    ])
+    #expect(finished.status == 69)
+    #expect(finished.error.contains("there is no `no-such-python` that runs"))
+    #expect(finished.error.contains("pip install llama-cpp-python"))
+  }
+
+  @Test func missingPackageIsNamed() throws {
+    let finished = try bench(
+      ["--synthetic", "SmolLM2-135M", "--against", "llama-cpp-python"],
+      environment: ["PYTHONPATH": fixtures, "FAKE_LLAMA": "missing"])
+    #expect(finished.status == 69)
+    #expect(finished.error.contains("python3 has no llama_cpp"))
+    #expect(finished.error.contains("pip install llama-cpp-python"))
+  }
+
+  @Test(.enabled(if: present(stories))) func comparesInTurnOnTheSameFile() throws {
+    let finished = try bench(
+      [
+        stories, "-p", "8", "-n", "4", "-d", "0,16", "-r", "3", "-t", "1", "--against",
+        "llama-cpp-python", "--json",
+      ], environment: ["PYTHONPATH": fixtures])
+    #expect(finished.status == 0, "\(finished.error)")
+    let rows = try rows(finished.output)
+    #expect(rows.count == 4)
+    for row in rows {
+      #expect(row["peer"] as? String == "llama-cpp-python fake")
+      let theirs = try #require(row["peer_median_ts"] as? Double)
+      let ours = try #require(row["median_ts"] as? Double)
+      #expect(abs(try #require(row["ratio"] as? Double) - ours / theirs) < 0.001)
+      let f16 = try #require(row["peer_samples_ts f16"] as? [Double]).sorted()
+      #expect(f16.count == 3)
+      let q8 = (row["peer_samples_ts q8_0"] as? [Double])?.sorted()
+      #expect((q8 != nil) == (row["n_depth"] as? Int == 16))
+      // The faster one counts.
+      let isF16 = q8.map { f16[1] >= $0[1] } ?? true
+      #expect(row["peer_type_kv"] as? String == (isF16 ? "f16" : "q8_0"))
+      #expect(abs(theirs - max(f16[1], q8?[1] ?? 0)) < 0.001)
+    }
+  }
+
+  @Test(.enabled(if: present(stories))) func failuresOfThePeerAreNamed() throws {
+    let finished = try bench(
+      [stories, "-p", "8", "-n", "0", "--against", "llama-cpp-python"],
+      environment: ["PYTHONPATH": fixtures, "FAKE_LLAMA": "unloadable"])
+    #expect(finished.status == 69)
+    #expect(finished.error.contains("llama.cpp: cannot load"))
+  }
+}
