@@ -34,7 +34,7 @@ package struct SlotTable: BitwiseCopyable {
     positionOfSlot = arena.take(count * slots)
     turnsOfSlot = arena.take(count * slots)
     targets = arena.take(count * chunk)
-    cursors = arena.take(count)
+    cursors = arena.take(slots > 0 ? count : 0)
     positionOfSlot.fill(Self.free)
   }
 

@@ -58,8 +58,10 @@ struct Pass: BitwiseCopyable {
 /// `prefill` and `logits` run on every thread of the pool; nothing in them allocates, and none of
 /// their results depends on the number of threads, the instruction set or the size of the tiles.
 package struct Session: BitwiseCopyable {
-  /// Every number the memory follows from.
-  package let shape: RunShape
+  /// Every number the memory follows from; it lies in the arena, as each thread gets a copy of the
+  /// session.
+  package var shape: RunShape { shapes[0] }
+  private let shapes: FixedBuffer<RunShape>
 
   /// The weights.
   package let model: Model
@@ -99,7 +101,6 @@ package struct Session: BitwiseCopyable {
     header: PackHeader, shape: RunShape, kernels: KernelSet, pool: WorkerPool,
     in arena: inout Arena
   ) {
-    self.shape = shape
     self.pool = pool
     self.kernels = kernels
     model = Model(header: header, in: &arena)
@@ -113,6 +114,8 @@ package struct Session: BitwiseCopyable {
     arena.begin(.attention)
     tile = arena.take(shape.profile.tileTokens)
     probeTokens = arena.take(shape.eviction.policy.probes ? shape.eviction.slots / 2 : 0)
+    shapes = arena.take(1)
+    if !arena.isMeasuring { shapes[0] = shape }
     last = arena.take(1)
     nonFinite = arena.take(1)
     let isShared = shape.profile.threads > 1
