@@ -68,7 +68,6 @@ INLINE void score_tile(const kernel_scores *s, size_t slot, size_t begin, size_t
   f32x16 acc[QUERY_SETS][KERNEL_ROWS];
   for (size_t n = 0; n < q->sets; n++)
     for (int r = 0; r < rows; r++) acc[n][r] = 0.0f;
-  if (!shares) ask_ahead(tile, s->tile_bytes);
   for (size_t g = 0; g < full; g++)
     score_group(tile + g * group_quant_bytes(format), load_halves(scales + g * 32), q->groups[g],
                 q->sets, format, 32, shares, rows, acc);
@@ -195,7 +194,6 @@ INLINE void weigh_rows(const kernel_weighted_sum *s, size_t query, size_t sets, 
     __builtin_memset(acc[r], 0, (s->dimensions + 15) / 16 * 64);
   for (size_t slot = 0; slot < s->slot_count; slot += 32) {
     const uint8_t *block = s->values + slot / 32 * s->block_bytes;
-    if (!shares) ask_ahead(block, s->block_bytes);
     for (size_t d = 0; d < s->dimensions; d += 32)
       weigh_block(s, block, slot, d, index, sets, acc, format, shares, rows);
   }

@@ -36,12 +36,15 @@ uint32_t kernel_cpuid_sets(void) { return 1u << KERNEL_PORTABLE; }
 
 const kernel_table *kernel_table_of(kernel_instruction_set set) {
   switch (set) {
+#if !defined(__aarch64__)
     case KERNEL_PORTABLE: return &kernel_table_portable;
+#endif
 #if defined(__x86_64__)
     case KERNEL_AVX2: return &kernel_table_avx2;
     case KERNEL_AVXVNNI: return &kernel_table_avxvnni;
     case KERNEL_AVX512VNNI: return &kernel_table_avx512vnni;
 #elif defined(__aarch64__)
+    case KERNEL_PORTABLE:
     case KERNEL_NEON: return &kernel_table_neon;
     case KERNEL_DOTPROD: return &kernel_table_dotprod;
     case KERNEL_I8MM: return &kernel_table_i8mm;

@@ -253,6 +253,13 @@ INLINE f32x16 visible_scores(const kernel_softmax *s, const float *p, u32x16 at,
   return positions_at(s, slot) <= at ? score : (f32x16)(-__builtin_inff());
 }
 
+// On ARM sixteen lanes are four registers already, and boards count bytes.
+#if defined(__aarch64__)
+#define SOFTMAX_UNROLL _Pragma("clang loop unroll(disable)")
+#else
+#define SOFTMAX_UNROLL _Pragma("clang loop unroll_count(2)")
+#endif
+
 INLINE void softmax_row(const kernel_softmax *s, size_t query, const int masked) {
   float *p = s->scores + query * s->score_stride;
   const u32x16 at = s->query_positions[query];
@@ -263,7 +270,7 @@ INLINE void softmax_row(const kernel_softmax *s, size_t query, const int masked)
   for (size_t slot = 0; slot < end; slot += 16)
     largest = larger(visible_scores(s, p, at, slot, masked), largest);
   const float top = fold_largest(largest);
-#pragma clang loop unroll_count(2)
+  SOFTMAX_UNROLL
   for (size_t slot = 0; slot < end; slot += 16) {
     f32x16 e = exp16_of_negative(visible_scores(s, p, at, slot, masked) - top);
     store16(p + slot, e);

@@ -38,10 +38,8 @@ __attribute__((noinline)) static void gather(const kernel_rows *x, const size_t 
 }
 
 // Adds one group of one row to its accumulators.
-INLINE f32x16 accumulated(const int32x4_t *dot, f32x16 scale, f32x16 minimum, f32x16 x_scale,
-                          f32x16 sum, const int format, f32x16 acc) {
-  acc = fused(dots_to_float(dot), scale * x_scale, acc);
-  return format == INT4_ASYMMETRIC ? fused(sum, minimum * x_scale, acc) : acc;
+INLINE f32x16 accumulated(const int32x4_t *dot, f32x16 scale, f32x16 x_scale, f32x16 acc) {
+  return fused(dots_to_float(dot), scale * x_scale, acc);
 }
 
 // One factor per lane of the weights, as dots_of_rows lays them out: to[0], paired to[0] and to[1].
@@ -60,14 +58,19 @@ INLINE f32x16 of_row(const float *rows, int row) {
   return __builtin_shufflevector(both, both, 0, 1, 0, 1, 0, 1, 0, 1, 0, 1, 0, 1, 0, 1, 0, 1);
 }
 
-// Adds one group of a set, with the spread scales and minima of the weights.
-INLINE void accumulate_set(int32x4_t (*dot)[4], const f32x16 *scale, const f32x16 *minimum,
-                           const row_set *x, const int format, f32x16 *acc) {
-  UNROLL for (int r = 0; r < KERNEL_ROWS; r++) {
-    const int half = KERNEL_PAIRS_ROWS ? r % 2 : 0;
-    acc[r] = accumulated(dot[r], scale[half], minimum[half], of_row(x->scales, r),
-                         of_row(x->sums, r), format, acc[r]);
-  }
+// Adds one group of a set, with the spread scales of the weights.
+INLINE void accumulate_set(int32x4_t (*dot)[4], const f32x16 *scale, const row_set *x,
+                           f32x16 *acc) {
+  UNROLL for (int r = 0; r < KERNEL_ROWS; r++)
+    acc[r] = accumulated(dot[r], scale[KERNEL_PAIRS_ROWS ? r % 2 : 0], of_row(x->scales, r),
+                         acc[r]);
+}
+
+// What the minimums of the weights add to that.
+INLINE void accumulate_minimums(const f32x16 *minimum, const row_set *x, f32x16 *acc) {
+  UNROLL for (int r = 0; r < KERNEL_ROWS; r++)
+    acc[r] = fused(of_row(x->sums, r),
+                   minimum[KERNEL_PAIRS_ROWS ? r % 2 : 0] * of_row(x->scales, r), acc[r]);
 }
 
 // Paired accumulators to one row each.
@@ -81,10 +84,6 @@ INLINE void separate(f32x16 *acc) {
   }
 }
 
-INLINE f32x16 load_minimum(const uint8_t *halves, const int format) {
-  return format == INT4_ASYMMETRIC ? load_halves(halves) : (f32x16)0.0f;
-}
-
 // How far ahead of its use memory is asked for.
 enum { AHEAD = 2048 };
 
@@ -92,20 +91,25 @@ INLINE void ask_ahead(const uint8_t *p, const size_t bytes) {
   for (size_t i = 0; i < bytes; i += 64) __builtin_prefetch(p + AHEAD + i);
 }
 
+// Products of weights. int4 has the same code with and without minimums (`full`: the format, with
+// them), which would otherwise be the largest part of a board's kernels.
+
 // One token: the weights pass through registers once, in the order of their addresses.
 INLINE void matmul_token(const kernel_matmul *m, const uint8_t *tile, float *output,
-                         const int format) {
+                         const int format, int full) {
   const size_t bytes = group_quant_bytes(format) + group_parameter_bytes(format);
   f32x16 acc = 0.0f;
   for (size_t g = 0; g < m->groups; g++) {
-    const weight_group at = weight_group_at(tile, m->groups, g, format);
+    const weight_group at = weight_group_at(tile, m->groups, g, full);
     const int32_t sum = m->tokens.sums[g];
+    const f32x16 x_scale = (f32x16)m->tokens.scales[g];
     int32x4_t dot[4];
     ask_ahead(at.quants, bytes);
     dots_of_one(at.quants, format, 2, m->tokens.quants + g * 32,
-                dot_bias(sum, zero_point(format)), dot);
-    acc = accumulated(dot, load_halves(at.scales), load_minimum(at.minimums, format),
-                      (f32x16)m->tokens.scales[g], (f32x16)(float)sum, format, acc);
+                dot_bias(sum, zero_point(full)), dot);
+    acc = accumulated(dot, load_halves(at.scales), x_scale, acc);
+    if (full == INT4_ASYMMETRIC)
+      acc = fused((f32x16)(float)sum, load_halves(at.minimums) * x_scale, acc);
   }
   store16(output, acc);
 }
@@ -119,11 +123,10 @@ typedef struct {
 } block_state;
 
 INLINE void block_group(const kernel_matmul *m, const uint8_t *tile, size_t group, size_t sets,
-                        float (*sums)[16], const row_set *x, const int format) {
-  const weight_group at = weight_group_at(tile, m->groups, group, format);
-  f32x16 scale[2], minimum[2];
+                        float (*sums)[16], const row_set *x, const int format, int full) {
+  const weight_group at = weight_group_at(tile, m->groups, group, full);
+  f32x16 scale[2];
   spread(load_halves(at.scales), scale);
-  spread(load_minimum(at.minimums, format), minimum);
   prepared_group room;
   const int8_t *w = prepare(at.quants, format, 2, &room);
   for (size_t s = 0; s < sets; s++, x++, sums += KERNEL_ROWS) {
@@ -131,13 +134,18 @@ INLINE void block_group(const kernel_matmul *m, const uint8_t *tile, size_t grou
     f32x16 acc[KERNEL_ROWS];
     dots_of_rows(w, format, 2, x, dot);
     UNROLL for (int r = 0; r < KERNEL_ROWS; r++) acc[r] = load16(sums[r]);
-    accumulate_set(dot, scale, minimum, x, format, acc);
+    accumulate_set(dot, scale, x, acc);
+    if (full == INT4_ASYMMETRIC) {
+      f32x16 minimum[2];
+      spread(load_halves(at.minimums), minimum);
+      accumulate_minimums(minimum, x, acc);
+    }
     UNROLL for (int r = 0; r < KERNEL_ROWS; r++) store16(sums[r], acc[r]);
   }
 }
 
 INLINE void matmul_block(const kernel_matmul *m, size_t tile, size_t tiles, size_t token,
-                         size_t tokens, const int format) {
+                         size_t tokens, const int format, int full) {
   block_state state;
   const size_t sets = (tokens + KERNEL_ROWS - 1) / KERNEL_ROWS;
   for (size_t n = 0; n < tiles; n++)
@@ -146,11 +154,11 @@ INLINE void matmul_block(const kernel_matmul *m, size_t tile, size_t tiles, size
     for (size_t s = 0; s < sets; s++) {
       size_t index[KERNEL_ROWS];
       row_indices(token + s * KERNEL_ROWS, token + tokens, index);
-      gather(&m->tokens, index, g, zero_point(format), &state.sets[s]);
+      gather(&m->tokens, index, g, zero_point(full), &state.sets[s]);
     }
     for (size_t n = 0; n < tiles; n++)
       block_group(m, m->tiles + (tile + n) * m->tile_bytes, g, sets, state.acc[n], state.sets,
-                  format);
+                  format, full);
   }
   for (size_t n = 0; n < tiles; n++)
     for (size_t t = 0; t < tokens; t += KERNEL_ROWS) {
@@ -163,21 +171,25 @@ INLINE void matmul_block(const kernel_matmul *m, size_t tile, size_t tiles, size
     }
 }
 
-INLINE void matmul(const kernel_matmul *m, const int format) {
+INLINE void matmul(const kernel_matmul *m, const int format, int full) {
   if (m->tokens.rows == 1) {
     for (size_t t = 0; t < m->tile_count; t++)
-      matmul_token(m, m->tiles + t * m->tile_bytes, m->output + t * 16, format);
+      matmul_token(m, m->tiles + t * m->tile_bytes, m->output + t * 16, format, full);
     return;
   }
   for (size_t tile = 0; tile < m->tile_count; tile += BLOCK_TILES)
     for (size_t token = 0; token < m->tokens.rows; token += BLOCK_TOKENS)
       matmul_block(m, tile, smaller_size(BLOCK_TILES, m->tile_count - tile), token,
-                   smaller_size(BLOCK_TOKENS, m->tokens.rows - token), format);
+                   smaller_size(BLOCK_TOKENS, m->tokens.rows - token), format, full);
 }
 
-static void matmul_int8(const kernel_matmul *m) { matmul(m, INT8); }
-static void matmul_int4(const kernel_matmul *m) { matmul(m, INT4); }
-static void matmul_int4_asymmetric(const kernel_matmul *m) { matmul(m, INT4_ASYMMETRIC); }
+__attribute__((noinline)) static void matmul_nibbles(const kernel_matmul *m, int minimums) {
+  matmul(m, INT4, minimums ? INT4_ASYMMETRIC : INT4);
+}
+
+static void matmul_int8(const kernel_matmul *m) { matmul(m, INT8, INT8); }
+static void matmul_int4(const kernel_matmul *m) { matmul_nibbles(m, 0); }
+static void matmul_int4_asymmetric(const kernel_matmul *m) { matmul_nibbles(m, 1); }
 
 // A group of a key tile, filled up with zeros where the head ends within a step.
 INLINE const uint8_t *key_group(const kernel_scores *s, const uint8_t *tile, size_t group,
@@ -231,8 +243,7 @@ INLINE f32x16 score_query(const kernel_scores *s, const uint8_t *tile, size_t qu
     const uint8_t *w = key_group(s, tile, g, format, &steps, &room);
     dots_of_one(w, format, steps, x->quants + query * x->quant_stride + g * 32,
                 dot_bias(x->sums[at], zero_point(format)), dot);
-    acc = accumulated(dot, load_halves(scales + g * 32), 0.0f, (f32x16)x->scales[at], 0.0f, format,
-                      acc);
+    acc = accumulated(dot, load_halves(scales + g * 32), (f32x16)x->scales[at], acc);
   }
   return acc;
 }
@@ -243,10 +254,10 @@ INLINE void score_set(const kernel_scores *s, const uint8_t *scales, const int8_
   UNROLL for (int r = 0; r < KERNEL_ROWS; r++) acc[r] = 0.0f;
   for (size_t g = 0; g * 32 < s->dimensions; g++, x++) {
     int32x4_t dot[KERNEL_ROWS][4];
-    f32x16 scale[2], minimum[2] = {0.0f, 0.0f};
+    f32x16 scale[2];
     spread(load_halves(scales + g * 32), scale);
     dots_of_rows(keys[g], format, s->dimensions - g * 32 > 16 ? 2 : 1, x, dot);
-    accumulate_set(dot, scale, minimum, x, format, acc);
+    accumulate_set(dot, scale, x, acc);
   }
   separate(acc);
 }

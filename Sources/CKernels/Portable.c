@@ -1,6 +1,13 @@
 #pragma STDC FP_CONTRACT OFF
 // Plain C: runs everywhere, slow where fmaf is a library call.
+//
+// Every ARM64 processor has Neon, and its sets take all but the products from here: there the
+// portable set is that of Neon, and no board carries products that it never runs.
 
+#define SET(name) portable_##name
+#include "Common.h"
+
+#if !defined(__aarch64__)
 #define KERNEL_ROWS 2
 #define KERNEL_FEW_ROWS 1
 #define KERNEL_WIDENS 0
@@ -8,15 +15,8 @@
 #define KERNEL_INT8_TAKES_SUMS 0
 #include "Rows.h"
 
-// Every ARM64 processor has Neon, so there these products only serve comparisons: keep them small.
-#if defined(__aarch64__)
-#define PRODUCT static __attribute__((noinline, minsize))
-#else
-#define PRODUCT INLINE
-#endif
-
-PRODUCT void dots_int8(const uint8_t *w, int quads, const row_group *x, const int rows,
-                       i32x16 *dot) {
+INLINE void dots_int8(const uint8_t *w, int quads, const row_group *x, const int rows,
+                      i32x16 *dot) {
   for (int r = 0; r < rows; r++) {
     const int8_t *xr = quants_of(x, r);
     int32_t sum[16] = {0};
@@ -27,8 +27,8 @@ PRODUCT void dots_int8(const uint8_t *w, int quads, const row_group *x, const in
   }
 }
 
-PRODUCT void dots_int4(const uint8_t *w, int octets, const row_group *x, const int rows,
-                       i32x16 *dot) {
+INLINE void dots_int4(const uint8_t *w, int octets, const row_group *x, const int rows,
+                      i32x16 *dot) {
   for (int r = 0; r < rows; r++) {
     const int8_t *xr = quants_of(x, r);
     int32_t sum[16] = {0};
@@ -39,17 +39,9 @@ PRODUCT void dots_int4(const uint8_t *w, int octets, const row_group *x, const i
   }
 }
 
-#define SET(name) portable_##name
-#include "Common.h"
-
-#if defined(__aarch64__)
-#pragma clang attribute push(__attribute__((minsize)), apply_to = function)
-#endif
 #include "Attention.h"
-#if defined(__aarch64__)
-#pragma clang attribute pop
-#endif
-
 #include "Table.h"
 
 KERNEL_TABLE(kernel_table_portable, portable);
+
+#endif

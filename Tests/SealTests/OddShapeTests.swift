@@ -40,40 +40,40 @@ enum OddShapes {
   static let all = [
     logits(
       "d48-9-heads", "int8",
-      "97191a205591fcdd288adb832d3d144ca20e0a697f0d5ff370eeffa3c20ebc22"),
+      "0a23bdef1b1a355654c851eb4cfeb11bc235f7794e50ce64944ade01bf7bf336"),
     logits(
       "d48-9-heads", "int4",
-      "4e1b08d98cf44982ffea5aed4404276bd6aa0c3e29ca1dca77f5318a93b47b2e"),
+      "b4fb08429b3032a5a0ee4dd1c2e57be0e8232e0bbf85c11290c54dd70f0e4b3f"),
     logits(
       "d64-7-heads", "int8",
-      "5a3ef1558c3f24d9073c56004cf6644b19f8815908370dd456a6b99c8c81c543"),
+      "0c1d3f95490a2c199e015157a466e796168700957d4760e0fc56ee1acc1ede5e"),
     logits(
       "d64-7-heads", "int4",
-      "afac9240251077e8ad8e5f0e7d9ae8e82f3aa81de43d2966fc86e69993e5a904"),
+      "5bc6f1b36623f02f56b62ddefebde5274c54ee31e020e406817d0c072f2c875c"),
     logits(
       "d80-5-heads", "int8",
-      "ce2b3542e9bc4381b7bad00859f2b385d2ba90dbe9372318847081a257ec0e95"),
+      "c81e0265d200163887dc802deafdbe38b459822c93e63f88d42afdf40f89a409"),
     logits(
       "d80-5-heads", "int4",
-      "2db6e48f0eaae496c560a657f2e5c7978d79e53b71ae463e316acfc5c4ff7277"),
+      "f23299edd0b477ff3abd4f39fcf192bcce49d62331cab4c1911a9a1f49076e02"),
     logits(
       "d96-3-heads", "int8",
-      "0a86716aff12f7a1a57a78f587e5ec50968633b7300b89f66f0ceb344154aff2"),
+      "9d5887633599179f9a40e9892733b1796b3ccf71b79ada023b660e5025013489"),
     logits(
       "d96-3-heads", "int4",
-      "b29f65e0a2bf2c60b9fd5a24ffed5da91df768d68d9d569179ed46f7bd7595ec"),
+      "9c5c42872ec3eab02821e31f8277b476521640c8e254da30b94208b52a75dc0f"),
     logits(
       "d128-5-heads", "int8",
-      "d45546679d6a5e644f569db1ab241c50a37b596874a7cb5502eedb5136bb34c3"),
+      "ad9fec0cd28ade4361532d14ea1f68cc4a65511ed87d2566cbc23ab673c79f23"),
     logits(
       "d128-5-heads", "int4",
-      "6991c15ba51d7992f746a2389f2cfc2b9be40c462541dd6d69abf56df9970c5e"),
+      "605f2af55c28ad4c2ee276c9e83745be3949da45d7fb435b7213b84962d95033"),
     logits(
       "d256-3-heads", "int8",
-      "8632e20243dc56ff8cbb954fe7334c47f5ee73611564f45fffda60f14088c490"),
+      "e20bf3dd656279bfd41dadd03b385413080b1c815bfafa0b996788001a00a20f"),
     logits(
       "d256-3-heads", "int4",
-      "38266d1301236ce8d192838aeea548fbfc08ae9c2942298754676e08ba2ee5c7"),
+      "e666435183196378720aad1aac7190d34e2f5f152e15ac6d1844b51238db18cc"),
   ]
 }
 

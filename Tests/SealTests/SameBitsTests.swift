@@ -16,11 +16,11 @@ struct Logits: Sendable, CustomTestStringConvertible {
   static let all = [
     Logits(
       name: "built-in", cache: "int8",
-      hash: "9b8f4b6c7957440d0860fe1b2bc3576e0972872fb6fde1a49f7d9d78d1e8a5a7", model: builtIn,
+      hash: "45a170e0753d55b10865dd76c7be34387bbacc8f15018b177ef8aa185326ca02", model: builtIn,
       ids: seededIds),
     Logits(
       name: "built-in", cache: "int4",
-      hash: "84540677904d672765876c2134b295e9843d0ea64f5b8fd6b824abf5c880f712", model: builtIn,
+      hash: "8bbd4a0277e6368f4f681746896db24633427c0541e246249430ed21c0050bc3", model: builtIn,
       ids: seededIds),
   ]
 
@@ -28,11 +28,11 @@ struct Logits: Sendable, CustomTestStringConvertible {
   static let shared = [
     Logits(
       name: "stories260K", cache: "int8",
-      hash: "009348dab33eb74f66a35bc55b76f8d999de8c6f1956a7fc2129e8665dbea2e8", model: stories,
+      hash: "cac5741431e58989b72a561d9c0718d5202f199a4b72dd21209fac6ec8f065fc", model: stories,
       ids: { try Data(contentsOf: packageFile("../shared/reference/stories260K/story.i32")) }),
     Logits(
       name: "stories260K", cache: "int4",
-      hash: "c1d66548f00a00b3de57d0650b2de8e3c19025c68cbd0e4f6a49fd733e84736b", model: stories,
+      hash: "d5dececb3c788c385c75af0ccb7e854a442b6e01cc544dba82fea938c4d99c8e", model: stories,
       ids: { try Data(contentsOf: packageFile("../shared/reference/stories260K/story.i32")) }),
   ]
 
