@@ -99,7 +99,8 @@ extension Failure {
       text.append(" tokens does not fit the context of ")
       text.append(grouped: slots)
       text.append("; raise --context, shorten the input, or use --policy streaming")
-    case .policy(let defect, let settings): Self.write(defect, settings, to: &text)
+    case .policy(let defect, let settings, let name):
+      Self.write(defect, settings, name, to: &text)
     case .prompt(let defect, let policy):
       text.append("the policy ")
       text.append(policy)
@@ -136,7 +137,8 @@ extension Failure {
   }
 
   private static func write(
-    _ defect: EvictionSettings.Defect, _ settings: EvictionSettings, to text: inout TextBuffer
+    _ defect: EvictionSettings.Defect, _ settings: EvictionSettings, _ name: StaticString,
+    to text: inout TextBuffer
   ) {
     switch defect {
     case .tooFewSlots:
@@ -161,6 +163,9 @@ extension Failure {
       text.append(settings.drop + settings.recent)
       text.append(" together, more than the context of ")
       text.append(settings.slots)
+    case .keysDoNotTurn:
+      text.append(name)
+      text.append(" counts positions anew, which int4 keys do not bear; use --keys int8")
     case .windowTooLarge:
       text.append("snapkv-window leaves no slot: with the reserve of ")
       text.append(settings.reserve)

@@ -33,7 +33,7 @@ package enum Failure: Error {
   case wordTooLong(limitBytes: Int)
   case inputEmpty
   case promptTooLong(tokens: Int, slots: Int)
-  case policy(EvictionSettings.Defect, EvictionSettings)
+  case policy(EvictionSettings.Defect, EvictionSettings, name: StaticString)
   case prompt(Evictor.PromptDefect, policy: StaticString)
   case badIDs(Text, bytes: Int)
   case idOutOfRange(Int, position: Int, vocabulary: Int)

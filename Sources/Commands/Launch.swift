@@ -119,7 +119,9 @@ package struct Launch<System: Host> {
     if slots < RunShape.slotsMin {
       throw .contextTooSmall(needed: RunShape.slotsMin, slots: slots)
     }
-    if let defect = shape.eviction.defect { throw .policy(defect, shape.eviction) }
+    if let defect = shape.eviction.defect(keysTurn: shape.profile.keyFormat == .int8) {
+      throw .policy(defect, shape.eviction, name: shape.profile.policy.name)
+    }
   }
 
   private static func reserve(_ plan: MemoryPlan, _ shape: RunShape) throws(Failure) -> Arena {

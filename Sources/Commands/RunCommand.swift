@@ -121,7 +121,7 @@ package enum RunCommand<System: Host> {
     guard prompt.textBytes > 0 else { throw .inputEmpty }
     try prompt.build(afterReply: false)
     try stream.prefill(
-        prompt.tokens, instructionStart: prompt.instructionStart, &console)
+      prompt.tokens, instructionStart: prompt.instructionStart, &console)
     if options.has(.json) { console.output.append("{\"reply\":\"") }
     try stream.reply(tokensMax: profile.replyTokens, &matcher, &writer, &console)
     if options.has(.json) { console.output.append("\"") }

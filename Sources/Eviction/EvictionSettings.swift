@@ -33,8 +33,8 @@ package struct EvictionSettings: BitwiseCopyable, Equatable, Sendable {
   /// snapkv: queries at the end of the prompt that choose.
   package let window: Int
 
-  /// gemfilter: layers that read the whole prompt; in the next one queries choose. At most all but
-  /// one of the model's.
+  /// gemfilter: layers that read the whole prompt, at most all but one; in the next one queries
+  /// choose.
   package let filterLayers: Int
 
   /// gemfilter: tokens at the end of the prompt that stay; 0: 16, or the instruction if longer.
@@ -125,8 +125,11 @@ package struct EvictionSettings: BitwiseCopyable, Equatable, Sendable {
   package static var slotsMin: Int { 32 }
 
   /// Why the numbers do not go together; `nil` where they do.
-  package var defect: Defect? {
+  ///
+  /// `keysTurn` says whether stored keys can be rotated again without harm.
+  package func defect(keysTurn: Bool) -> Defect? {
     if policy.isArithmetic { return nil }
+    if policy.probes && !keysTurn { return .keysDoNotTurn }
     if slots < Self.slotsMin { return .tooFewSlots }
     if chunk > slots / 2 { return .chunkTooLarge }
     switch policy {
@@ -152,6 +155,8 @@ package struct EvictionSettings: BitwiseCopyable, Equatable, Sendable {
     case historyTooLong
     /// scissorhands: more slots are to go than may.
     case nothingToDrop
+    /// The policy rotates keys again, which int4 does not bear.
+    case keysDoNotTurn
     /// snapkv: the queries that choose and the reserve take every slot.
     case windowTooLarge
   }

@@ -66,7 +66,8 @@ package struct RunMemory: BitwiseCopyable {
     text = TextMemory(
       tokenizer: tokenizer, template: template, prompt: arena.take(shape.promptBufferBytes),
       ids: arena.take(shape.promptTokens),
-      catalyst: arena.take(shape.profile.policy == .infiniPot ? 64 : 0), pending: arena.take(TextMemory.stopBytesMax),
+      catalyst: arena.take(shape.profile.policy == .infiniPot ? 64 : 0),
+      pending: arena.take(TextMemory.stopBytesMax),
       replyScratch: arena.take(TextMemory.replyBytes),
       wordScratch: arena.take(shape.wordScratchCount))
     arena.begin(.sampler)

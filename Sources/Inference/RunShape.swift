@@ -36,8 +36,9 @@ package struct RunShape: BitwiseCopyable {
   /// Query rows (heads × tokens) that one thread attends with at once, if that is whole tokens.
   private static let queryRowsWanted = 12
 
-  /// Slots of a run: attention takes the slots run by run, each with its own softmax, and joins
-  /// them in order. A run's keys, values and scores stay in a processor's first caches.
+  /// Slots of a run.
+  ///
+  /// Attention takes the slots run by run, each with its own softmax, and joins them in order. A run's keys, values and scores stay in a processor's first caches.
   package static let runSlots = 256
 
   /// Tokens past the text's own that a prompt may have: roles, beginning of text.
@@ -172,5 +173,5 @@ extension Profile {
     case .infiniPot: .infiniPot
     case .gemFilter, .gemFilterVote: .gemFilter
     }
-}
+  }
 }

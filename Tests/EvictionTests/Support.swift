@@ -21,7 +21,7 @@ struct Stage {
     settings = EvictionSettings(
       policy: policy, slots: slots, layers: layers, trainedContext: trainedContext,
       choices: choices)
-    precondition(settings.defect == nil, "the numbers go together")
+    precondition(settings.defect(keysTurn: true) == nil, "the numbers go together")
     var real = RealArena(byteCount: 4 << 20)
     real.arena.begin(.positions)
     evictor = Evictor(
