@@ -106,7 +106,7 @@ extension Evictor {
 
   /// Frees the slots of a probe, which began at stream position `start`, in a set.
   package func forgetProbe(in set: Int, from start: Int) {
-    let positions = table.positions(set)
+    let positions = takenPositions(set)
     for slot in 0..<positions.count
     where positions[slot] != SlotTable.free && Int(positions[slot]) >= start {
       table.free(slot, in: set)
@@ -130,7 +130,7 @@ extension Evictor {
   /// citrus: what the probe looked at least goes, over all KV heads of the layer; what came after
   /// the probe stays.
   func scoreProbed(_ set: Int, _ scratch: EvictionScratch) {
-    let positions = table.positions(set)
+    let positions = takenPositions(set)
     for slot in 0..<positions.count {
       var sum: UInt64 = 0
       for head in 0..<kvHeads { sum += UInt64(sums(set * kvHeads + head)[slot]) }
@@ -142,7 +142,7 @@ extension Evictor {
   /// infinipot: the tokens that surprised the model most stay; of the others, what the probe looked
   /// at least goes.
   func scoreNovel(_ set: Int, _ scratch: EvictionScratch) {
-    let (positions, surprise, sums) = (table.positions(set), surprise(set), sums(set))
+    let (positions, surprise, sums) = (takenPositions(set), surprise(set), sums(set))
     let scores = scratch.scores.extracting(0..<positions.count)
     for slot in 0..<positions.count {
       scores[slot] =

@@ -161,7 +161,7 @@ package struct Evictor: BitwiseCopyable {
 
   /// Frees `count` slots of a set.
   package func evict(_ count: Int, from set: Int, scratch: EvictionScratch) {
-    let positions = table.positions(set)
+    let positions = takenPositions(set)
     switch settings.policy {
     case .full, .streaming: return
     case .h2o: scoreSums(set, kept: progress.live - count, scratch)
@@ -224,9 +224,14 @@ package struct Evictor: BitwiseCopyable {
     progress = next
   }
 
+  /// Positions of the slots of a set that were ever taken.
+  func takenPositions(_ set: Int) -> FixedBuffer<UInt32> {
+    table.positions(set).extracting(0..<progress.used)
+  }
+
   /// The lowest scores go: probability received so far; the newest share stays.
   private func scoreSums(_ set: Int, kept: Int, _ scratch: EvictionScratch) {
-    let positions = table.positions(set)
+    let positions = takenPositions(set)
     let sums = sums(set)
     let recent = newest(settings.recentPercent * kept / 100, of: set, scratch)
     for slot in 0..<positions.count {
@@ -236,7 +241,7 @@ package struct Evictor: BitwiseCopyable {
 
   /// The lowest scores go: probability that the newest query gave, over all heads of the layer.
   private func scoreLast(_ set: Int, _ scratch: EvictionScratch) {
-    let positions = table.positions(set)
+    let positions = takenPositions(set)
     for slot in 0..<positions.count {
       var sum: UInt64 = 0
       for head in 0..<kvHeads { sum += UInt64(last(set * kvHeads + head)[slot]) }
@@ -246,7 +251,7 @@ package struct Evictor: BitwiseCopyable {
 
   /// The most low votes go; the newest slots stay.
   private func scoreVotes(_ set: Int, _ scratch: EvictionScratch) {
-    let positions = table.positions(set)
+    let positions = takenPositions(set)
     let votes = lowVotes(set)
     let recent = newest(settings.recent, of: set, scratch)
     for slot in 0..<positions.count {
@@ -257,7 +262,7 @@ package struct Evictor: BitwiseCopyable {
 
   /// The oldest generated tokens go; the prompt stays.
   private func scoreAge(_ set: Int, _ scratch: EvictionScratch) {
-    let positions = table.positions(set)
+    let positions = takenPositions(set)
     for slot in 0..<positions.count {
       let position = positions[slot]
       let mayGo = position >= progress.promptEnd && position != SlotTable.free
@@ -267,7 +272,7 @@ package struct Evictor: BitwiseCopyable {
 
   /// The stream position from which exactly the newest `count` taken slots of a set lie.
   private func newest(_ count: Int, of set: Int, _ scratch: EvictionScratch) -> UInt32 {
-    let (positions, live) = (table.positions(set), progress.live)
+    let (positions, live) = (takenPositions(set), progress.live)
     if count == 0 { return SlotTable.free }
     if count >= live { return 0 }
     let likely = UInt32(progress.position - count)

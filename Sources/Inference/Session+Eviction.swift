@@ -18,7 +18,8 @@ extension Session {
   /// model's trained context does.
   package func admits(_ position: Int) -> Bool {
     if settings.policy.isArithmetic { return cache.map.admits(position) }
-    if settings.policy.holdsPrompt && !evictor.progress.isGenerating {
+    let state = evictor.progress
+    if settings.policy.holdsPrompt && !state.isGenerating && !state.isAnswering {
       return position < settings.heldSlots
     }
     if cache.keyLayout.format == .int4 {
