@@ -49,18 +49,19 @@ let package = Package(
     swift("Kernels", ["Units", "Quantization", "CKernels"]),
     swift("ModelFormat", ["Units", "Quantization", "Kernels"]),
     swift("Tokenization", ["Units", "CUnicode"]),
-    swift("Cache", ["Units", "Memory", "Quantization", "Kernels"]),
+    swift("Eviction", ["Units", "Memory", "Kernels"]),
+    swift("Cache", ["Units", "Memory", "Quantization", "Kernels", "Eviction"]),
     swift(
       "Inference",
       [
         "Units", "Memory", "Profiles", "Quantization", "Kernels", "ModelFormat", "Tokenization",
-        "Cache",
+        "Eviction", "Cache",
       ]),
     swift(
       "Commands",
       [
         "Units", "Memory", "Profiles", "Quantization", "Kernels", "ModelFormat", "Tokenization",
-        "Cache", "Inference",
+        "Eviction", "Cache", "Inference",
       ]),
 
     // Platform: Linux.
@@ -74,7 +75,7 @@ let package = Package(
       name: "Benchmark",
       dependencies: [
         "CMeasure", "Units", "Memory", "Profiles", "Quantization", "Kernels", "ModelFormat",
-        "Cache", "Inference", "Commands", "Packing",
+        "Eviction", "Cache", "Inference", "Commands", "Packing",
       ],
       resources: [.embedInCode("Resources/peer.py")], swiftSettings: swiftSettings),
 
@@ -82,8 +83,7 @@ let package = Package(
     swift(
       "Evaluation",
       [
-        "Units", "Profiles", "Kernels", "ModelFormat", "Tokenization", "Cache", "Inference",
-        "Commands",
+        "Units", "Eviction", "Profiles", "ModelFormat", "Tokenization", "Inference", "Commands",
         "Packing",
       ]),
 
@@ -112,12 +112,15 @@ let package = Package(
     // Tests; those of the seal and of tidiness drive built programs and read sources.
     tests("UnitsTests", ["Units", "TestSupport"]),
     tests("MemoryTests", ["Units", "Memory", "TestSupport"]),
-    tests("CacheTests", ["Units", "Memory", "Kernels", "Cache"]),
+    tests("EvictionTests", ["Units", "Memory", "Kernels", "Eviction", "TestSupport"]),
+    tests(
+      "CacheTests",
+      ["Units", "Memory", "Quantization", "Kernels", "Eviction", "Cache", "TestSupport"]),
     tests(
       "InferenceTests",
       [
-        "Units", "Memory", "Profiles", "Quantization", "Kernels", "ModelFormat", "Cache",
-        "Inference", "Commands", "Platform", "Packing", "TestSupport",
+        "Units", "Memory", "Profiles", "Quantization", "Kernels", "ModelFormat", "Eviction",
+        "Cache", "Inference", "Commands", "Platform", "Packing", "TestSupport",
       ]),
     tests(
       "CommandsTests",

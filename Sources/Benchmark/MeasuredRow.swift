@@ -1,5 +1,6 @@
 internal import Cache
 package import Commands
+internal import Eviction
 internal import Inference
 internal import Kernels
 internal import Memory
@@ -66,8 +67,13 @@ package enum MeasuredRow<System: Host> {
       model, profile: profile, sampler: SamplerSettings(), idTokens: 1, in: planning, &console)
     let session = launch.memory.session
     let last = work.depth + work.prompt + work.generated
-    guard session.cache.map.admits(last - 1) else {
-      throw .promptTooLong(tokens: last, slots: session.cache.map.slots)
+    let settings = session.shape.eviction
+    // Policies that choose for a prompt do not read random tokens on and on.
+    guard !settings.policy.isFrozen else {
+      throw .prompt(.choosesOnce, policy: session.shape.profile.policy.name)
+    }
+    guard session.admits(last - 1) else {
+      throw .promptTooLong(tokens: last, slots: settings.slots)
     }
     // SAFETY: never given back.
     let room = unsafe FixedBuffer<UInt8>(
@@ -115,7 +121,7 @@ package enum MeasuredRow<System: Host> {
     answer.append(" tile ")
     answer.append(session.tile.count)
     answer.append(" slots ")
-    answer.append(session.cache.map.slots)
+    answer.append(session.shape.eviction.slots)
     answer.append(" planned ")
     answer.append(launch.plan.totalBytes)
     answer.append(" launch ")
@@ -127,22 +133,33 @@ package enum MeasuredRow<System: Host> {
     format == .int8 ? "int8" : "int4"
   }
 
+  /// Where tokens for stream position `start` stand: a policy that evicts cannot go back, so there
+  /// the stream goes on.
+  private static func position(_ start: Int, _ session: Session) -> Int {
+    session.shape.eviction.policy.isArithmetic ? start : session.evictor.progress.position
+  }
+
   /// Runs `count` random tokens from stream position `start` on, tile by tile.
   private static func prefill(
     _ count: Int, at start: Int, wantsLogits: Bool, _ session: Session,
     _ tokens: inout RandomWords
   ) throws(Failure) {
+    let start = position(start, session)
     var done = 0
+    var room = 0
+    var now = 0
     while done < count {
       if System.isInterrupted { throw .interrupted }
-      let now = min(session.tile.count, count - done)
+      if room == 0 { room = session.makeRoom(for: count - done) }
+      now = min(session.tile.count, room)
+      room -= now
       for index in 0..<now { session.tile[index] = token(session, &tokens) }
       guard session.prefill(start: start + done, count: now) else {
         throw .nonFinite(position: start + done + now)
       }
       done += now
     }
-    if wantsLogits && count > 0 && !session.project(row: (count - 1) % session.tile.count) {
+    if wantsLogits && count > 0 && !session.project(row: now - 1) {
       throw .nonFinite(position: start + count)
     }
   }
@@ -152,8 +169,10 @@ package enum MeasuredRow<System: Host> {
   private static func generate(
     _ count: Int, at start: Int, _ session: Session, _ tokens: inout RandomWords
   ) throws(Failure) {
+    let start = position(start, session)
     for index in 0..<count {
       if System.isInterrupted { throw .interrupted }
+      _ = session.makeRoom(for: 1)
       session.tile[0] = token(session, &tokens)
       guard session.prefill(start: start + index, count: 1) && session.project(row: 0) else {
         throw .nonFinite(position: start + index)

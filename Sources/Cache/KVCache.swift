@@ -1,12 +1,14 @@
+package import Eviction
 package import Kernels
 package import Memory
 package import Units
 
-/// The keys and values of every layer in fixed slots, and the stream position of each slot.
+/// The keys and values of every layer in fixed slots, and which token each slot holds.
 ///
 /// Shapes: keys and values are [layers][KV heads][slots] in the layouts of `KeyLayout` and
-/// `ValueLayout`; positions are [layers][slots]: a tile that overwrites slots goes through one layer
-/// after the other, so that layers differ while it is under way.
+/// `ValueLayout`. Where slots are taken in a fixed order (`map`), positions are [layers][slots]: a
+/// tile that overwrites slots goes through one layer after the other, so that layers differ while
+/// it is under way. Otherwise the evictor's table holds them, for each set of slots.
 package struct KVCache: BitwiseCopyable {
   /// Where the keys of one KV head lie.
   package let keyLayout: KeyLayout
@@ -14,41 +16,77 @@ package struct KVCache: BitwiseCopyable {
   /// Where the values of one KV head lie.
   package let valueLayout: ValueLayout
 
-  /// Which slot a token takes.
+  /// Which slot a token takes, where that follows from its position.
   package let map: SlotMap
 
+  /// Which slots are freed, where that does not.
+  package var evictor: Evictor
+
+  /// 1, or 0 where all layers share the slots of one.
+  private let layerStep: Int
   private let kvHeads: Int
+  private let slots: Int
   private let keys: FixedBuffer<UInt8>
   private let values: FixedBuffer<UInt8>
   private let positions: FixedBuffer<UInt32>
 
-  /// Lays the cache out in three regions of `arena`.
+  /// Lays the cache out in four regions of `arena`.
   package init(
-    layers: Int, kvHeads: Int, keyLayout: KeyLayout, valueLayout: ValueLayout, map: SlotMap,
+    layers: Int, kvHeads: Int, headsPerGroup: Int, keyLayout: KeyLayout, valueLayout: ValueLayout,
+    settings: EvictionSettings, threads: Int, in arena: inout Arena
+  ) {
+    self.keyLayout = keyLayout
+    self.valueLayout = valueLayout
+    self.kvHeads = kvHeads
+    layerStep = 1
+    map = SlotMap(policy: settings.policy, slots: settings.slots)
+    slots = settings.heldSlots
+    arena.begin(.keys)
+    keys = arena.take(layers * kvHeads * keyLayout.bytes(slots: slots))
+    arena.begin(.values)
+    values = arena.take(layers * kvHeads * valueLayout.bytes(slots: slots))
+    arena.begin(.positions)
+    positions = arena.take(settings.policy.isArithmetic ? layers * slots : 0)
+    evictor = Evictor(
+      settings, layers: layers, kvHeads: kvHeads, headsPerGroup: headsPerGroup, threads: threads,
+      in: &arena)
+    arena.end()
+  }
+
+  /// Lays out the slots of one layer, which all layers overwrite in turn, in the current region.
+  package init(
+    oneLayerOf tokens: Int, kvHeads: Int, keyLayout: KeyLayout, valueLayout: ValueLayout,
     in arena: inout Arena
   ) {
     self.keyLayout = keyLayout
     self.valueLayout = valueLayout
-    self.map = map
     self.kvHeads = kvHeads
-    arena.begin(.keys)
-    keys = arena.take(layers * kvHeads * keyLayout.bytes(slots: map.slots))
-    arena.begin(.values)
-    values = arena.take(layers * kvHeads * valueLayout.bytes(slots: map.slots))
-    arena.begin(.positions)
-    positions = arena.take(layers * map.slots)
-    arena.end()
+    layerStep = 0
+    let settings = EvictionSettings(
+      policy: .full, slots: max(tokens, SlotMap.sinkTokens + 1), layers: 1, trainedContext: 0,
+      choices: EvictionSettings.Choices())
+    map = SlotMap(policy: .full, slots: settings.slots)
+    slots = tokens
+    keys = arena.take(kvHeads * keyLayout.bytes(slots: tokens))
+    values = arena.take(kvHeads * valueLayout.bytes(slots: tokens))
+    positions = arena.take(tokens)
+    evictor = Evictor(
+      settings, layers: 1, kvHeads: kvHeads, headsPerGroup: 1, threads: 0, in: &arena)
   }
 
-  /// Stream position of each slot of one layer.
-  package func positions(layer: Int) -> FixedBuffer<UInt32> {
-    positions.extracting(layer * map.slots..<(layer + 1) * map.slots)
+  /// Stream position of each slot of a KV head.
+  package func positions(layer: Int, head: Int) -> FixedBuffer<UInt32> {
+    if evictor.settings.policy.isArithmetic {
+      let start = layer * layerStep * slots
+      return positions.extracting(start..<start + slots)
+    }
+    return evictor.table.positions(evictor.table.set(layer: layer, head: head))
   }
 
   /// The keys of one KV head of one layer.
   package func keys(layer: Int, head: Int) -> FixedBuffer<UInt8> {
-    let bytes = keyLayout.bytes(slots: map.slots)
-    let start = (layer * kvHeads + head) * bytes
+    let bytes = keyLayout.bytes(slots: slots)
+    let start = (layer * layerStep * kvHeads + head) * bytes
     return keys.extracting(start..<start + bytes)
   }
 
@@ -61,8 +99,8 @@ package struct KVCache: BitwiseCopyable {
 
   /// The values of one KV head of one layer.
   package func values(layer: Int, head: Int) -> FixedBuffer<UInt8> {
-    let bytes = valueLayout.bytes(slots: map.slots)
-    let start = (layer * kvHeads + head) * bytes
+    let bytes = valueLayout.bytes(slots: slots)
+    let start = (layer * layerStep * kvHeads + head) * bytes
     return values.extracting(start..<start + bytes)
   }
 
@@ -71,5 +109,11 @@ package struct KVCache: BitwiseCopyable {
     precondition(slot % 32 == 0, "slots of whole blocks")
     let all = values(layer: layer, head: head)
     return all.extracting(slot / 32 * valueLayout.blockBytes..<all.count)
+  }
+
+  /// Copies key and value of one slot over those of another, bit for bit.
+  package func move(layer: Int, head: Int, from source: Int, to target: Int) {
+    keyLayout.move(from: source, to: target, in: keys(layer: layer, head: head))
+    valueLayout.move(from: source, to: target, in: values(layer: layer, head: head))
   }
 }

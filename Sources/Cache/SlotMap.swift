@@ -1,17 +1,4 @@
-/// What happens when a token comes and every slot is taken.
-package enum EvictionPolicy: BitwiseCopyable, Sendable {
-  /// Nothing is dropped: the run ends when the context is full.
-  case full
-
-  /// The first 4 tokens and a window of the newest stay; a new token overwrites the oldest of the
-  /// window, in place.
-  ///
-  /// Source: Xiao et al., Efficient Streaming Language Models with Attention Sinks, section 3.2.
-  /// There the positions inside the cache are counted anew at every step. Here no key is rotated
-  /// again: rope is relative, so the window keeps its keys, and each query is rotated twice: at its
-  /// stream position for the window, and at its index in the cache for the first tokens.
-  case streaming
-}
+package import Eviction
 
 /// Which slot a token of the stream takes, and which slots a query sees.
 package struct SlotMap: BitwiseCopyable, Sendable {
@@ -46,11 +33,8 @@ package struct SlotMap: BitwiseCopyable, Sendable {
 
   /// Whether a token at `position` may come at all.
   package func admits(_ position: Int) -> Bool {
-    switch policy {
-    case .full: position < slots
     // Stream positions are 32 bits wide.
-    case .streaming: position < Int(UInt32.max)
-    }
+    policy == .streaming ? position < Int(UInt32.max) : position < slots
   }
 
   /// The position at which a query at `position` is rotated for the first tokens: its index in the

@@ -1,3 +1,4 @@
+import Eviction
 import Kernels
 import Tokenization
 import Profiles
@@ -98,6 +99,19 @@ extension Failure {
       text.append(" tokens does not fit the context of ")
       text.append(grouped: slots)
       text.append("; raise --context, shorten the input, or use --policy streaming")
+    case .policy(let defect, let settings, let name):
+      Self.write(defect, settings, name, to: &text)
+    case .prompt(let defect, let policy):
+      text.append("the policy ")
+      text.append(policy)
+      switch defect {
+      case .choosesOnce:
+        text.append(" chose its tokens for the first question, and the next one does not fit;")
+        text.append(" start anew, raise --context, or use --policy scissorhands")
+      case .instructionTooLong:
+        text.append(" finds no room for a document beside the instruction; give the document")
+        text.append(" with --file and a short instruction with --prompt, or raise --context")
+      }
     case .badIDs(let file, let bytes):
       text.append(file.bytes)
       text.append(": ")
@@ -119,6 +133,44 @@ extension Failure {
       text.append("; the weights are damaged or the model is not supported")
     case .interrupted: text.append("interrupted")
     default: break
+    }
+  }
+
+  private static func write(
+    _ defect: EvictionSettings.Defect, _ settings: EvictionSettings, _ name: StaticString,
+    to text: inout TextBuffer
+  ) {
+    switch defect {
+    case .tooFewSlots:
+      text.append("a policy that evicts needs at least ")
+      text.append(EvictionSettings.slotsMin)
+      text.append(" slots, not ")
+      text.append(settings.slots)
+      text.append("; raise --context")
+    case .chunkTooLarge:
+      text.append("policy-chunk is ")
+      text.append(settings.chunk)
+      text.append(", more than half of the context of ")
+      text.append(settings.slots)
+      text.append("; lower it or raise --context")
+    case .historyTooLong:
+      text.append("scissorhands-history is ")
+      text.append(settings.history)
+      text.append("; it may be at most twice scissorhands-drop, ")
+      text.append(2 * settings.drop)
+    case .nothingToDrop:
+      text.append("scissorhands-drop and scissorhands-recent are ")
+      text.append(settings.drop + settings.recent)
+      text.append(" together, more than the context of ")
+      text.append(settings.slots)
+    case .keysDoNotTurn:
+      text.append(name)
+      text.append(" counts positions anew, which int4 keys do not bear; use --keys int8")
+    case .windowTooLarge:
+      text.append("snapkv-window leaves no slot: with the reserve of ")
+      text.append(settings.reserve)
+      text.append(" it may be at most ")
+      text.append(settings.slots - settings.reserve - 1)
     }
   }
 

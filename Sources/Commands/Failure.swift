@@ -1,3 +1,4 @@
+package import Eviction
 package import Tokenization
 package import Kernels
 import Memory
@@ -32,6 +33,8 @@ package enum Failure: Error {
   case wordTooLong(limitBytes: Int)
   case inputEmpty
   case promptTooLong(tokens: Int, slots: Int)
+  case policy(EvictionSettings.Defect, EvictionSettings, name: StaticString)
+  case prompt(Evictor.PromptDefect, policy: StaticString)
   case badIDs(Text, bytes: Int)
   case idOutOfRange(Int, position: Int, vocabulary: Int)
   case noChatTemplate
@@ -47,7 +50,8 @@ package enum Failure: Error {
     case .host(_, .reading, _): .missingInput
     case .host(_, .writing, _): .cannotWrite
     case .profile, .unknownProfile, .doesNotFit, .reservation, .threads: .doesNotFit
-    case .instructionSet, .contextTooSmall, .promptTooLong, .inputTooLong, .wordTooLong:
+    case .instructionSet, .contextTooSmall, .promptTooLong, .inputTooLong, .wordTooLong, .policy,
+      .prompt:
       .doesNotFit
     case .model, .ggufOnBoard, .notAModel, .sectionChecksum, .tokenizerSection: .badFile
     case .noTokenForByte: .badFile

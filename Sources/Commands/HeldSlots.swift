@@ -1,4 +1,5 @@
 import Cache
+import Eviction
 import Inference
 import ModelFormat
 import Units
@@ -19,22 +20,48 @@ struct HeldSlots<System: Host> {
     do { file = try System.create(path) } catch { throw .host(error, .writing, name) }
   }
 
-  /// Writes what `session` holds after `prompt` was read; `next` is the position that follows.
-  func write(
-    _ prompt: FixedBuffer<Int32>, next: Int, _ session: Session
-  ) throws(Failure) {
-    let cache = session.cache
-    let live = cache.map.liveSlots(after: next - 1)
-    let sets = session.shape.model.layers
+  /// Writes the ids of `prompt`, which reading it may change.
+  func write(prompt: FixedBuffer<Int32>, _ session: Session) throws(Failure) {
     try write(0x3148_4554)
     try write(UInt32(prompt.count))
-    try write(UInt32(sets))
+    try write(UInt32(Self.sets(session)))
     try write(prompt.bytes)
-    for layer in 0..<sets {
+  }
+
+  /// Writes what the cache holds after a prompt of `promptTokens` tokens, of which `read` were read.
+  func writeSlots(promptTokens: Int, read: Int, _ session: Session) throws(Failure) {
+    let (cache, policy) = (session.cache, session.shape.eviction.policy)
+    let perLayer = Self.sets(session) / session.shape.model.layers
+    let live =
+      policy.isArithmetic ? cache.map.liveSlots(after: read - 1) : session.evictor.table.slots
+    for set in 0..<Self.sets(session) {
+      let positions = cache.positions(layer: set / perLayer, head: set % perLayer)
       try write(UInt32(live))
-      try write(cache.positions(layer: layer).extracting(0..<live).bytes)
+      for slot in 0..<live {
+        try write(Self.place(positions[slot], promptTokens, read, session))
+      }
     }
     System.close(file)
+  }
+
+  private static func sets(_ session: Session) -> Int {
+    let isArithmetic = session.shape.eviction.policy.isArithmetic
+    return session.shape.model.layers * (isArithmetic ? 1 : session.evictor.table.setsPerLayer)
+  }
+
+  /// Where in the prompt the token at stream position `position` stands: the same, unless the policy
+  /// read only some of the prompt's tokens.
+  private static func place(
+    _ position: UInt32, _ promptTokens: Int, _ read: Int, _ session: Session
+  ) -> UInt32 {
+    guard read < promptTokens, position < read else { return position }
+    switch session.shape.eviction.policy {
+    case .truncate:
+      let head = read - read / 2
+      return position < head ? position : position + UInt32(promptTokens - read)
+    case .gemFilter: return session.selectedPositions[Int(position)]
+    default: return position
+    }
   }
 
   private func write(_ word: UInt32) throws(Failure) {

@@ -1,3 +1,4 @@
+import Eviction
 package import Inference
 import Kernels
 package import Memory
@@ -118,6 +119,9 @@ package struct Launch<System: Host> {
     let slots = shape.profile.contextTokens > 0 ? shape.profile.contextTokens : trained
     if slots < RunShape.slotsMin {
       throw .contextTooSmall(needed: RunShape.slotsMin, slots: slots)
+    }
+    if let defect = shape.eviction.defect(keysTurn: shape.profile.keyFormat == .int8) {
+      throw .policy(defect, shape.eviction, name: shape.profile.policy.name)
     }
   }
 

@@ -1,4 +1,4 @@
-import Cache
+import Eviction
 import Inference
 import ModelFormat
 import Profiles
@@ -78,11 +78,21 @@ package enum LogitsCommand<System: Host> {
         throw .idOutOfRange(id, position: position, vocabulary: vocabulary)
       }
     }
-    let map = memory.session.cache.map
-    guard map.admits(ids.count - 1) else {
-      throw .promptTooLong(tokens: ids.count, slots: map.slots)
+    // All of it is a document; where the policy wants an instruction, that is its last tokens.
+    let last = ids.extracting(max(0, ids.count - instructionTokens)..<ids.count)
+    do throws(Evictor.PromptDefect) {
+      try memory.session.beginPrompt(document: ids.count, instruction: last)
+    } catch {
+      throw .prompt(error, policy: memory.session.shape.profile.policy.name)
+    }
+    guard memory.session.admits(ids.count - 1) else {
+      throw .promptTooLong(
+        tokens: ids.count, slots: memory.session.shape.eviction.heldSlots)
     }
   }
+
+  /// Tokens at the end that policies which want an instruction take for it.
+  private static var instructionTokens: Int { 8 }
 
   private static func run(
     _ memory: RunMemory, writingTo file: FileHandle, name: Text, _ console: inout Console<System>
@@ -91,9 +101,13 @@ package enum LogitsCommand<System: Host> {
     var digest = SHA256()
     var progress = Progress<System>("logits", total: ids.count)
     var start = 0
+    var room = 0
     while start < ids.count {
       if System.isInterrupted { throw .interrupted }
-      let count = min(session.tile.count, ids.count - start)
+      if room == 0 { room = session.makeRoom(for: ids.count - start) }
+      if room == 0 { throw .nonFinite(position: start) }
+      let count = min(session.tile.count, room)
+      room -= count
       for index in 0..<count { session.tile[index] = ids[start + index] }
       guard session.prefill(start: start, count: count) else {
         throw .nonFinite(position: start + count)

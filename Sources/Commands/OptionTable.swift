@@ -29,7 +29,7 @@ package enum Verb: Int, BitwiseCopyable {
 
 /// Every option of `plan`, `run` and `logits`.
 package enum Option: Int {
-  case model, profile, context, keyValueFormat, keyFormat, valueFormat, policy
+  case model, profile, context, keyValueFormat, keyFormat, valueFormat, policy, promptMax, tune
   case file, prompt, chat, system, raw, prefix, suffix, stop
   case tokens, temperature, topK, topP, minP, repeatPenalty, seed
   case threads, isa, ids, output, chunk, json, explain, help
@@ -90,7 +90,8 @@ package struct OptionSpelling {
   /// The spelling of an option; the order is that of the help.
   package static func of(_ option: Option) -> OptionSpelling {
     switch option {
-    case .model, .profile, .context, .keyValueFormat, .keyFormat, .valueFormat, .policy:
+    case .model, .profile, .context, .keyValueFormat, .keyFormat, .valueFormat, .policy,
+      .promptMax, .tune:
       memory(option)
     case .file, .prompt, .chat, .system, .raw, .prefix, .suffix, .stop: input(option)
     case .tokens, .temperature, .topK, .topP, .minP, .repeatPenalty, .seed: sampling(option)
@@ -106,7 +107,8 @@ package struct OptionSpelling {
         "memory budget and device: a name in Profiles/ or a file")
     case .context:
       OptionSpelling(
-        option, "--context", "-c --ctx-size", "N", "prl", "tokens the KV cache holds")
+        option, "--context", "-c --ctx-size --budget", "N", "prl",
+        "tokens the KV cache holds: its slots")
     case .keyValueFormat:
       OptionSpelling(
         option, "--kv", "", "K[,V]", "prl", "KV cache format: int8 or int4, values apart if given")
@@ -120,7 +122,16 @@ package struct OptionSpelling {
     case .policy:
       OptionSpelling(
         option, "--policy", "", "NAME", "prl",
-        "when the context is full: full (stop) or streaming (first 4 tokens and the newest)")
+        "what stays when it is full: full (stop), streaming, truncate, h2o, tova, snapkv, scissorhands[-paper]"
+      )
+    case .promptMax:
+      OptionSpelling(
+        option, "--prompt-max", "", "N", "prl",
+        "tokens of the longest prompt, where the policy holds it whole before it chooses")
+    case .tune:
+      OptionSpelling(
+        option, "--tune", "", "KEY=VALUE", "prl",
+        "any key of a profile, such as scissorhands-drop=16; may be given up to 8 times")
     default:
       OptionSpelling(
         option, "--model", "-m", "FILE", "prl", "the model, if not given as an argument")

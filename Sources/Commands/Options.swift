@@ -16,14 +16,20 @@ package enum UsageError: Error {
 
 /// The values given on a command line, by option; what was not given is `nil`.
 package struct Options: BitwiseCopyable {
-  private var values = InlineArray<30, Text>(repeating: .empty)
-  private var given = InlineArray<30, Bool>(repeating: false)
+  private var values = InlineArray<32, Text>(repeating: .empty)
+  private var given = InlineArray<32, Bool>(repeating: false)
 
   /// The texts that end a reply.
   package private(set) var stops = InlineArray<8, Text>(repeating: .empty)
 
   /// How many of `stops` were given.
   package private(set) var stopCount = 0
+
+  /// The changes to single keys of the profile.
+  package private(set) var tunes = InlineArray<8, Text>(repeating: .empty)
+
+  /// How many of `tunes` were given.
+  package private(set) var tuneCount = 0
 
   /// The command.
   package let verb: Verb
@@ -105,6 +111,11 @@ package struct Options: BitwiseCopyable {
       guard value.count > 0 else { throw .badValue(value, option: option) }
       stops[stopCount] = value
       stopCount += 1
+    }
+    if option == .tune {
+      guard tuneCount < 8 else { throw .tooMany(option, limit: 8) }
+      tunes[tuneCount] = value
+      tuneCount += 1
     }
     set(option, value)
   }

@@ -1,5 +1,5 @@
-import Cache
-import Profiles
+import Eviction
+package import Profiles
 package import Inference
 package import Tokenization
 package import Units
@@ -22,6 +22,16 @@ package struct PromptBuilder<System: Host> {
   private let wordBytes: Int
   private let promptBytes: Int
 
+  /// Bytes of the text that are the document.
+  private var documentBytes = 0
+
+  /// Whether the instruction is encoded apart from the document, because the policy tells them
+  /// apart.
+  private let splitsText: Bool
+
+  /// Where the instruction begins among the tokens, the document before it.
+  package private(set) var instructionStart = 0
+
   /// Where the room for the text ends.
   private var textEnd: Int
 
@@ -34,7 +44,8 @@ package struct PromptBuilder<System: Host> {
     self.memory = memory.text
     encoder = Tokenization.Encoder(tokenizer: tokenizer, scratch: memory.text.wordScratch)
     sink = TokenSink(memory.text.ids)
-    slots = memory.session.cache.map.slots
+    slots = memory.session.shape.eviction.heldSlots
+    splitsText = memory.session.shape.eviction.policy.needsInstruction
     wordBytes = memory.session.shape.profile.wordBytes
     promptBytes = memory.session.shape.promptBytes
     textEnd = memory.text.prompt.count
@@ -77,9 +88,26 @@ package struct PromptBuilder<System: Host> {
 
   /// Ends a document, so that an instruction starts on a line of its own; raw text is not touched.
   package mutating func endDocument() {
-    guard usesTemplate, textBytes > 0, memory.prompt[textBytes] != 10 else { return }
-    memory.prompt[1 + textBytes] = 10
-    textBytes += 1
+    if usesTemplate, textBytes > 0, memory.prompt[textBytes] != 10 {
+      memory.prompt[1 + textBytes] = 10
+      textBytes += 1
+    }
+    documentBytes = textBytes
+  }
+
+  /// The tokens of `text` as they stand in the middle of a stream, in memory of their own.
+  package mutating func catalyst(_ text: FixedText<63>) throws(Failure) -> FixedBuffer<Int32> {
+    var other = TokenSink(memory.catalyst)
+    let options = Tokenization.Encoder.Options(
+      addsBeginAndEnd: false, parsesSpecial: false, startsText: false)
+    do {
+      try text.withBytes { (bytes) throws(TokenizationError) in
+        try encoder.encode(bytes, options: options, into: &other)
+      }
+    } catch {
+      throw failure(error)
+    }
+    return other.tokens
   }
 
   /// Refuses a chat without a template early.
@@ -92,17 +120,19 @@ package struct PromptBuilder<System: Host> {
   /// Forgets text and tokens: a new message comes.
   package mutating func restart() {
     textBytes = 0
+    documentBytes = 0
     sink.removeAll()
   }
 
   /// Builds the tokens of a message with the text at hand; the reply follows them.
   package mutating func build(afterReply: Bool) throws(Failure) {
     if !usesTemplate {
-      try encode(text, begins: !afterReply, special: true, startsText: true)
+      try encode(
+        1..<1 + textBytes, begins: !afterReply, special: true, startsText: true)
     } else if hasOwnTemplate {
       try encode(
         options.text(.prefix) ?? .empty, begins: !afterReply, special: true, startsText: true)
-      try encode(text, begins: false, special: false, startsText: false)
+      try encode(1..<1 + textBytes, begins: false, special: false, startsText: false)
       try encode(options.text(.suffix) ?? .empty, begins: false, special: true, startsText: false)
     } else {
       if afterReply { try append(template.suffix(of: .assistant)) }
@@ -113,8 +143,6 @@ package struct PromptBuilder<System: Host> {
       previous = .assistant
     }
   }
-
-  private var text: Text { memory.prompt.extracting(1..<1 + textBytes) }
 
   /// One message; the text at hand where none is given.
   private mutating func message(_ role: ChatRole, _ given: Text?) throws(Failure) {
@@ -128,9 +156,7 @@ package struct PromptBuilder<System: Host> {
       range = range.lowerBound - 1..<range.upperBound
       memory.prompt[range.lowerBound] = 32
     }
-    try encode(
-      memory.prompt.extracting(range), begins: false, special: false,
-      startsText: prefix.startsText)
+    try encode(range, begins: false, special: false, startsText: prefix.startsText)
     try append(template.suffix(of: role))
     previous = role
   }
@@ -156,6 +182,28 @@ package struct PromptBuilder<System: Host> {
 
   private mutating func append(_ token: Int32) throws(Failure) {
     do { try sink.append(token) } catch { throw failure(error) }
+  }
+
+  /// Encodes bytes of the prompt's buffer; where document and instruction are told apart, each by
+  /// itself.
+  private mutating func encode(
+    _ range: Range<Int>, begins: Bool, special: Bool, startsText: Bool
+  ) throws(Failure) {
+    let border = 1 + documentBytes
+    guard splitsText, border <= range.upperBound else {
+      try encode(
+        memory.prompt.extracting(range), begins: begins, special: special,
+        startsText: startsText)
+      return
+    }
+    let start = max(range.lowerBound, border)
+    try encode(
+      memory.prompt.extracting(range.lowerBound..<start), begins: begins, special: special,
+      startsText: startsText)
+    instructionStart = sink.count
+    try encode(
+      memory.prompt.extracting(start..<range.upperBound), begins: false, special: special,
+      startsText: startsText && start == range.lowerBound)
   }
 
   private mutating func encode(

@@ -43,6 +43,9 @@ package enum RunCommand<System: Host> {
     var prompt = PromptBuilder<System>(tokenizer, template, options: options, memory: memory)
     try prompt.checkTemplate()
     var stream = Stream<System>(memory, tokenizer: tokenizer)
+    if profile.policy == .infiniPot {
+      stream.catalyst = try prompt.catalyst(profile.infiniPotCatalyst)
+    }
     var matcher = StopMatcher(options: options, pending: memory.text.pending)
     var writer = ReplyWriter<System>(
       tokenizer, isJSON: options.has(.json), showsControl: false,
@@ -122,8 +125,10 @@ package enum RunCommand<System: Host> {
     if let instruction = options.text(.prompt) { try prompt.append(instruction) }
     guard prompt.textBytes > 0 else { throw .inputEmpty }
     try prompt.build(afterReply: false)
-    try stream.prefill(prompt.tokens, &console)
-    try held?.write(prompt.tokens, next: stream.position, stream.memory.session)
+    try held?.write(prompt: prompt.tokens, stream.memory.session)
+    try stream.prefill(prompt.tokens, instructionStart: prompt.instructionStart, &console)
+    try held?.writeSlots(
+      promptTokens: prompt.tokens.count, read: stream.position, stream.memory.session)
     if options.has(.json) { console.output.append("{\"reply\":\"") }
     try stream.reply(tokensMax: profile.replyTokens, &matcher, &writer, &console)
     if options.has(.json) { console.output.append("\"") }
@@ -145,7 +150,8 @@ package enum RunCommand<System: Host> {
       if line.count == 0 { continue }
       try prompt.append(line)
       try prompt.build(afterReply: !isFirst)
-      try stream.prefill(prompt.tokens, &console)
+      try stream.prefill(
+        prompt.tokens, instructionStart: prompt.instructionStart, &console)
       try stream.reply(tokensMax: profile.replyTokens, &matcher, &writer, &console)
       console.output.append("\n")
       try console.flushOutput()

@@ -11,6 +11,7 @@ package enum Settings<System: Host> {
     var profile = Profile.default
     if let name = options.text(.profile) { profile = try read(name, in: memory) }
     try apply(options, to: &profile)
+    try tune(options, &profile)
     place(&profile, in: memory)
     return profile
   }
@@ -86,6 +87,21 @@ package enum Settings<System: Host> {
     }
   }
 
+  /// Changes single keys of the profile.
+  private static func tune(_ options: Options, _ profile: inout Profile) throws(Failure) {
+    for index in 0..<options.tuneCount {
+      let text = options.tunes[index]
+      guard let equals = text.firstIndex(of: 61),
+        let key = ProfileKey(named: text.extracting(0..<equals).bytes)
+      else { throw .usage(.badValue(text, option: .tune)) }
+      do throws(ProfileError) {
+        try profile.override(key, with: text.extracting(equals + 1..<text.count).bytes)
+      } catch {
+        throw .profile(error, file: .empty)
+      }
+    }
+  }
+
   private static func apply(_ options: Options, to profile: inout Profile) throws(Failure) {
     do throws(UsageError) {
       if let context = try options.integer(.context, in: 0...contextMax) {
@@ -112,6 +128,9 @@ package enum Settings<System: Host> {
           throw .badValue(text, option: .policy)
         }
         profile.policy = policy
+      }
+      if let tokens = try options.integer(.promptMax, in: 1...1 << 24) {
+        profile.promptMaxTokens = tokens
       }
       if let text = options.text(.isa) {
         guard let choice = InstructionSetChoice(named: text.bytes) else {

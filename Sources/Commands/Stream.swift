@@ -1,5 +1,6 @@
-import Cache
+import Eviction
 package import Inference
+import Profiles
 package import Tokenization
 package import Units
 
@@ -14,6 +15,9 @@ package struct Stream<System: Host> {
   /// Tokens that are in the cache or were.
   package private(set) var position = 0
 
+  /// What infinipot runs over a full cache.
+  package var catalyst = FixedBuffer<Int32>.empty
+
   /// What the run took so far.
   var figures = RunFigures()
 
@@ -24,22 +28,46 @@ package struct Stream<System: Host> {
   }
 
   /// Forgets what was read: another stream begins.
-  package mutating func restart() { position = 0 }
+  package mutating func restart() {
+    position = 0
+    memory.session.restart()
+  }
 
   /// Runs `tokens` through the model, tile by tile; the logits of the last one follow.
+  ///
+  /// The tokens from `instructionStart` on are the instruction.
   package mutating func prefill(
-    _ tokens: FixedBuffer<Int32>, _ console: inout Console<System>
+    _ tokens: FixedBuffer<Int32>, instructionStart: Int, _ console: inout Console<System>
   ) throws(Failure) {
     let session = memory.session
-    guard session.cache.map.admits(position + tokens.count - 1) else {
-      throw .promptTooLong(tokens: position + tokens.count, slots: session.cache.map.slots)
-    }
     let start = System.nanoseconds()
+    let most = session.shape.eviction.promptMax
+    if session.shape.eviction.policy == .gemFilter && tokens.count > most {
+      throw .promptTooLong(tokens: tokens.count, slots: most)
+    }
+    guard let tokens = session.filtered(shortened(tokens), instructionStart: instructionStart)
+    else { throw .nonFinite(position: tokens.count) }
+    do throws(Evictor.PromptDefect) {
+      let document = min(instructionStart, tokens.count)
+      try session.beginPrompt(
+        document: document, instruction: tokens.extracting(document..<tokens.count),
+        catalyst: catalyst)
+    } catch {
+      throw .prompt(error, policy: session.shape.profile.policy.name)
+    }
+    guard session.admits(position + tokens.count - 1) else {
+      throw .promptTooLong(
+        tokens: position + tokens.count, slots: session.shape.eviction.heldSlots)
+    }
     var progress = Progress<System>("reading", total: tokens.count)
     var done = 0
+    var room = 0
     while done < tokens.count {
       if System.isInterrupted { throw .interrupted }
-      let count = min(session.tile.count, tokens.count - done)
+      if room == 0 { room = session.makeRoom(for: tokens.count - done) }
+      if room == 0 { throw .nonFinite(position: position) }
+      let count = min(session.tile.count, room)
+      room -= count
       for index in 0..<count {
         session.tile[index] = tokens[done + index]
         memory.sampler.observe(Int(tokens[done + index]))
@@ -54,6 +82,7 @@ package struct Stream<System: Host> {
         throw .nonFinite(position: position)
       }
     }
+    session.endPrompt()
     progress.finish(&console)
     figures.promptTokens += tokens.count
     figures.promptNanoseconds += System.nanoseconds() - start
@@ -62,11 +91,22 @@ package struct Stream<System: Host> {
   /// Runs one more token, for which the cache must have room; its logits follow.
   package mutating func step(_ token: Int32) throws(Failure) {
     let session = memory.session
+    guard session.makeRoom(for: 1) > 0 else { throw .nonFinite(position: position) }
     session.tile[0] = token
     guard session.prefill(start: position, count: 1) && session.project(row: 0) else {
       throw .nonFinite(position: position)
     }
     position += 1
+  }
+
+  /// Without the middle where the policy is to truncate and the tokens leave no room for a reply.
+  private func shortened(_ tokens: FixedBuffer<Int32>) -> FixedBuffer<Int32> {
+    let settings = memory.session.shape.eviction
+    let kept = settings.slots - settings.reserve
+    guard settings.policy == .truncate, position == 0, tokens.count > kept else { return tokens }
+    let tail = tokens.count - kept / 2
+    for index in 0..<kept / 2 { tokens[kept - kept / 2 + index] = tokens[tail + index] }
+    return tokens.extracting(0..<kept)
   }
 
   /// Samples, prints and feeds back tokens until the reply ends.
@@ -97,7 +137,7 @@ package struct Stream<System: Host> {
         figures.ending = .stopText
         break
       }
-      guard session.cache.map.admits(position) else {
+      guard session.admits(position) else {
         figures.ending = .contextFull
         break
       }

@@ -1,3 +1,4 @@
+import Eviction
 import Cache
 package import Memory
 package import ModelFormat
@@ -28,7 +29,7 @@ package struct PlanAdvice: BitwiseCopyable {
 
   /// Plans the alternatives to `plan`.
   package init(for plan: MemoryPlan, shape: RunShape, header: PackHeader) {
-    slots = shape.map.slots
+    slots = shape.eviction.slots
     let programBytes = plan[.program]
     largestContext = Self.largestContext(shape, header, programBytes)
     let saved = Self.savedByInt4Weights(header, pageBytes: shape.pageBytes)

@@ -18,6 +18,9 @@ package struct TextMemory: BitwiseCopyable {
   /// Token ids of the input.
   package let ids: FixedBuffer<Int32>
 
+  /// Token ids of what infinipot runs over a full cache.
+  package let catalyst: FixedBuffer<Int32>
+
   /// The end of a reply, held back for stop texts.
   package let pending: FixedBuffer<UInt8>
 
@@ -62,7 +65,9 @@ package struct RunMemory: BitwiseCopyable {
     arena.begin(.prompt)
     text = TextMemory(
       tokenizer: tokenizer, template: template, prompt: arena.take(shape.promptBufferBytes),
-      ids: arena.take(shape.promptTokens), pending: arena.take(TextMemory.stopBytesMax),
+      ids: arena.take(shape.promptTokens),
+      catalyst: arena.take(shape.profile.policy == .infiniPot ? 64 : 0),
+      pending: arena.take(TextMemory.stopBytesMax),
       replyScratch: arena.take(TextMemory.replyBytes),
       wordScratch: arena.take(shape.wordScratchCount))
     arena.begin(.sampler)

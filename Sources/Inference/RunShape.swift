@@ -1,4 +1,5 @@
-package import Cache
+import Cache
+package import Eviction
 package import Kernels
 import Memory
 package import ModelFormat
@@ -14,8 +15,8 @@ package struct RunShape: BitwiseCopyable {
   /// The profile with what the command line changed.
   package let profile: Profile
 
-  /// Slots and what happens when they are taken.
-  package let map: SlotMap
+  /// Slots and which tokens stay in them.
+  package let eviction: EvictionSettings
 
   /// Bytes of a page of the plan: the profile's or the kernel's, whichever is larger.
   package let pageBytes: Int
@@ -35,8 +36,10 @@ package struct RunShape: BitwiseCopyable {
   /// Query rows (heads × tokens) that one thread attends with at once, if that is whole tokens.
   private static let queryRowsWanted = 12
 
-  /// Slots of a run: attention takes the slots run by run, each with its own softmax, and joins
-  /// them in order. A run's keys, values and scores stay in a processor's first caches.
+  /// Slots of a run.
+  ///
+  /// Attention takes the slots run by run, each with its own softmax, and joins them in order. A
+  /// run's keys, values and scores stay in a processor's first caches.
   package static let runSlots = 256
 
   /// Tokens past the text's own that a prompt may have: roles, beginning of text.
@@ -53,15 +56,17 @@ package struct RunShape: BitwiseCopyable {
     wantedTileTokens = profile.tileTokens
     profile.tileTokens = min(profile.tileTokens, max(slots, 1))
     self.profile = profile
-    map = SlotMap(
-      policy: profile.policy == .streaming ? .streaming : .full, slots: max(slots, Self.slotsMin))
+    eviction = profile.evictionSettings(
+      slots: max(slots, Self.slotsMin), model: model)
     pageBytes = max(profile.pageBytes, kernelPageBytes)
     if let idTokens {
       promptTokens = idTokens
       promptBytes = 0
     } else {
       let most = profile.promptBytes + Self.extraTokens
-      promptTokens = profile.policy == .streaming ? most : min(most, map.slots + 1)
+      let policy = eviction.policy
+      let isHeld = policy == .full || policy == .snapKV || policy == .gemFilter
+      promptTokens = isHeld ? min(most, eviction.promptMax + 1) : most
       promptBytes = profile.promptBytes
     }
   }
@@ -122,4 +127,52 @@ package struct RunShape: BitwiseCopyable {
 
   /// Runs that hold `slots` slots.
   package static func runs(slots: Int) -> Int { slots.dividedRoundingUp(by: runSlots) }
+
+  /// Slots whose probabilities somebody looks at; 0: nobody does.
+  var sightSlots: Int {
+    eviction.policy.observes ? eviction.heldSlots : eviction.votes ? eviction.filteredTokens : 0
+  }
+
+  /// The most slots that attention goes over.
+  var attendedSlots: Int { max(eviction.heldSlots, eviction.filteredTokens) }
+}
+
+extension Profile {
+  /// The policy of the profile over `slots` slots, with what follows from their number.
+  fileprivate func evictionSettings(slots: Int, model: Hyperparameters) -> EvictionSettings {
+    var choices = EvictionSettings.Choices()
+    choices.chunk = policyChunk
+    choices.promptMax = promptMaxTokens
+    choices.recentPercent = h2oRecentPercent
+    choices.recent = scissorhandsRecent
+    choices.drop = scissorhandsDrop
+    choices.history = scissorhandsHistory
+    choices.countsStream = scissorhandsThreshold == .stream
+    choices.window = snapKVWindow
+    choices.filterLayers = gemFilterLayer > 0 ? gemFilterLayer : nil
+    choices.filterTail = gemFilterTail
+    choices.isExact = gemFilterIsExact
+    choices.votes = policy == .gemFilterVote
+    choices.distilledPercent = infiniPotKeptPercent
+    choices.novelPercent = infiniPotNovelPercent
+    if policy == .scissorhandsPaper { choices.dropShare = 2 }
+    return EvictionSettings(
+      policy: evictionPolicy, slots: slots, layers: model.layers,
+      trainedContext: model.trainedContext, choices: choices)
+  }
+
+  private var evictionPolicy: EvictionPolicy {
+    switch policy {
+    case .full: .full
+    case .streaming: .streaming
+    case .truncate: .truncate
+    case .h2o: .h2o
+    case .tova: .tova
+    case .snapKV: .snapKV
+    case .scissorhands, .scissorhandsPaper: .scissorhands
+    case .citrusShared: .citrusShared
+    case .infiniPot: .infiniPot
+    case .gemFilter, .gemFilterVote: .gemFilter
+    }
+  }
 }

@@ -1,3 +1,4 @@
+import Eviction
 import Cache
 import ModelFormat
 import Profiles
@@ -11,7 +12,7 @@ import Units
 /// Shapes: T tokens of a tile, D model dimension, H query heads, G KV heads, d head dimension,
 /// F feed-forward dimension, V vocabulary; rows are filled up to multiples of 32.
 struct Scratch: BitwiseCopyable {
-  let hidden: FixedBuffer<Float>  // [T, D]
+  var hidden: FixedBuffer<Float>  // [T, D]
   let normed: FixedBuffer<Float>  // [T, D]
   let query: FixedBuffer<Float>  // [T, H d]
   let key: FixedBuffer<Float>  // [T, G d]
@@ -44,7 +45,7 @@ struct Scratch: BitwiseCopyable {
     up = arena.take(tokens * Self.stride(model.feedForwardDimension))
     cosines = arena.take(tokens * pairs)
     sines = arena.take(tokens * pairs)
-    let sinkPairs = shape.map.policy == .streaming ? tokens * pairs : 0
+    let sinkPairs = shape.eviction.policy == .streaming ? tokens * pairs : 0
     sinkCosines = arena.take(sinkPairs)
     sinkSines = arena.take(sinkPairs)
     quants = arena.take(ActivationRows.quantCount(rows: tokens, columns: widest))
@@ -85,18 +86,27 @@ struct AttentionScratch: BitwiseCopyable {
   let positions: FixedBuffer<UInt32>  // [R]
   let queries: QueryScratch  // [R, d]
   let sinkQueries: QueryScratch  // [R, d], streaming
+  let cosines: FixedBuffer<Float>  // [rotated / 2] to rotate keys again
+  let sines: FixedBuffer<Float>  // [rotated / 2]
+  let sight: Sight  // [R], where somebody looks at probabilities
+  let seen: FixedBuffer<UInt32>  // one row of probabilities
 
   init(_ shape: RunShape, in arena: inout Arena) {
     let rows = shape.queryRows
+    let pairs = shape.eviction.policy.isArithmetic ? 0 : shape.model.rotatedDimensions / 2
     let d = shape.model.headDimension
     vector = arena.take(Scratch.stride(d))
     scores = arena.take(rows * RunShape.runSlots)
     parts = AttentionParts(rows: rows, headDimension: d, in: &arena)
     totals = AttentionParts(rows: rows, headDimension: d, in: &arena)
     positions = arena.take(rows)
+    cosines = arena.take(pairs)
+    sines = arena.take(pairs)
     queries = QueryScratch(rows: rows, columns: d, in: &arena)
     sinkQueries = QueryScratch(
-      rows: shape.map.policy == .streaming ? rows : 0, columns: d, in: &arena)
+      rows: shape.eviction.policy == .streaming ? rows : 0, columns: d, in: &arena)
+    sight = Sight(rows: shape.sightSlots > 0 ? rows : 0, slots: shape.sightSlots, in: &arena)
+    seen = arena.take(shape.sightSlots.roundedUp(toMultipleOf: 16))
   }
 }
 
@@ -151,5 +161,36 @@ struct AttentionParts: BitwiseCopyable {
     for index in start..<start + dimension { outputs[index] = 0 }
     tops[row] = KernelSet.emptyTop
     sums[row] = 0
+  }
+}
+
+/// What softmax made of all slots, per query row, for those who look at probabilities.
+struct Sight: BitwiseCopyable {
+  private let numerators: FixedBuffer<Float>  // [rows, slots], whole runs
+  private let tops: FixedBuffer<Float>  // [rows, runs]
+  private let runs: Int
+
+  init(rows: Int, slots: Int, in arena: inout Arena) {
+    runs = RunShape.runs(slots: slots)
+    numerators = arena.take(rows * runs * RunShape.runSlots)
+    tops = arena.take(rows * runs)
+  }
+
+  /// Keeps a run of a row.
+  func keep(_ part: FixedBuffer<Float>, top: Float, row: Int, run: Int) {
+    let start = (row * runs + run) * RunShape.runSlots
+    numerators.extracting(start..<start + part.count).copy(from: part)
+    tops[row * runs + run] = top
+  }
+
+  /// The numerators of a row, run after run.
+  func numerators(row: Int) -> FixedBuffer<Float> {
+    let length = runs * RunShape.runSlots
+    return numerators.extracting(row * length..<(row + 1) * length)
+  }
+
+  /// The tops of a row's runs.
+  func tops(row: Int) -> FixedBuffer<Float> {
+    tops.extracting(row * runs..<(row + 1) * runs)
   }
 }

@@ -1,4 +1,5 @@
 import Cache
+import Eviction
 import Kernels
 import ModelFormat
 import Quantization
@@ -13,7 +14,7 @@ import Units
 extension Session {
   /// attention[t] = attend(rope(q[t]), cache) after the keys and values of the tile are stored.
   func attend(_ layer: Int, _ thread: Int) {
-    if !cache.map.overwrites(at: now.start + now.count - 1) {
+    if !overwrites(token: now.count - 1) {
       store(layer, tokens: 0..<now.count, thread)
       attend(layer, tokens: 0..<now.count, thread)
       return
@@ -41,11 +42,13 @@ extension Session {
     }
   }
 
-  private func storePositions(_ layer: Int, tokens: Range<Int>) {
-    let positions = cache.positions(layer: layer)
-    for token in tokens {
-      let position = now.start + token
-      positions[cache.map.slot(of: position)] = UInt32(position)
+  /// Quantizes the keys of the tile into their slots.
+  func storeKeys(_ layer: Int, _ thread: Int) {
+    pool.share(shape.model.kvHeads, thread: thread) { heads in
+      for head in heads {
+        if head == 0 { storePositions(layer, tokens: 0..<now.count) }
+        for token in 0..<now.count { storeKey(layer, head: head, token: token, thread) }
+      }
     }
   }
 
@@ -60,7 +63,7 @@ extension Session {
     }
     guard kernels.isFinite(key) else { return markNonFinite() }
     kernels.appendKey(
-      key, slot: cache.map.slot(of: now.start + token), layout: cache.keyLayout,
+      key, slot: slot(layer, head: head, token: token), layout: cache.keyLayout,
       keys: cache.keys(layer: layer, head: head))
   }
 
@@ -73,7 +76,7 @@ extension Session {
     }
     guard kernels.isFinite(value) else { return markNonFinite() }
     kernels.appendValue(
-      value, slot: cache.map.slot(of: now.start + token), layout: cache.valueLayout,
+      value, slot: slot(layer, head: head, token: token), layout: cache.valueLayout,
       values: cache.values(layer: layer, head: head))
   }
 
@@ -105,13 +108,15 @@ extension Session {
     let own = attentionScratch[thread]
     let rows = tokens.count * shape.headsPerGroup
     let stride = Scratch.stride(shape.model.headDimension)
-    let live = cache.map.liveSlots(after: now.start + tokens.upperBound - 1)
+    let live = liveSlots(token: tokens.upperBound - 1)
+    let isSeen = isSeen(tokens)
     prepareQueries(layer, head: head, tokens: tokens, thread)
     if sawNonFinite { return }
     for row in 0..<rows { clearTotal(row, thread) }
     for run in 0..<RunShape.runs(slots: live) {
       attendRun(
         layer, head: head, run: run, live: live, rows: rows, into: own.parts, thread)
+      if isSeen { keep(own.parts, run: run, rows: rows, live: live, in: own.sight, thread) }
       for row in 0..<rows {
         join(own.parts.extracting(row..<row + 1, stride: stride), row: row, thread)
       }
@@ -120,12 +125,20 @@ extension Session {
       let query = head * shape.headsPerGroup + row % shape.headsPerGroup
       finish(row: row, token: tokens.lowerBound + row / shape.headsPerGroup, head: query, thread)
     }
+    if !isSeen { return }
+    for token in tokens {
+      let first = (token - tokens.lowerBound) * shape.headsPerGroup
+      observe(
+        layer, head: head, token: token, live: live, sight: own.sight, firstRow: first,
+        firstTotal: first, thread)
+    }
   }
 
   /// The queries of one token: every thread takes its share of all runs of all KV heads, then its
   /// share of the query heads, and joins their runs.
   private func attendByRuns(_ layer: Int, token: Int, _ thread: Int) {
-    let live = cache.map.liveSlots(after: now.start + token)
+    let live = liveSlots(token: token)
+    let isSeen = isSeen(token..<token + 1)
     let runs = RunShape.runs(slots: live)
     let rows = shape.headsPerGroup
     let stride = Scratch.stride(shape.model.headDimension)
@@ -138,20 +151,31 @@ extension Session {
           prepared = head
         }
         if sawNonFinite { return }
-        attendRun(
-          layer, head: head, run: item % runs, live: live, rows: rows,
-          into: parts.extracting(item * rows..<(item + 1) * rows, stride: stride), thread)
+        let parts = parts.extracting(item * rows..<(item + 1) * rows, stride: stride)
+        attendRun(layer, head: head, run: item % runs, live: live, rows: rows, into: parts, thread)
+        if isSeen {
+          keep(
+            parts, run: item % runs, rows: rows, live: live, in: sight, firstRow: head * rows,
+            thread)
+        }
       }
     }
-    pool.share(shape.model.queryHeads, thread: thread) { heads in
+    // Whoever shows a token to the policy joins all query heads of its KV head.
+    let together = isSeen ? rows : 1
+    pool.share(shape.model.queryHeads / together, thread: thread) { items in
       if sawNonFinite { return }
-      for head in heads {
-        clearTotal(0, thread)
+      for head in items.lowerBound * together..<items.upperBound * together {
+        let total = head % together
+        clearTotal(total, thread)
         for run in 0..<runs {
           let row = (head / rows * runs + run) * rows + head % rows
-          join(parts.extracting(row..<row + 1, stride: stride), row: 0, thread)
+          join(parts.extracting(row..<row + 1, stride: stride), row: total, thread)
         }
-        finish(row: 0, token: token, head: head, thread)
+        finish(row: total, token: token, head: head, thread)
+        guard isSeen && total == rows - 1 else { continue }
+        observe(
+          layer, head: head / rows, token: token, live: live, sight: sight,
+          firstRow: head / rows * rows, firstTotal: 0, thread)
       }
     }
   }
@@ -161,6 +185,35 @@ extension Session {
     _ layer: Int, head: Int, run: Int, live: Int, rows: Int, into parts: AttentionParts,
     _ thread: Int
   ) {
+    let own = attentionScratch[thread]
+    let slots = weigh(
+      layer, head: head, run: run, live: live, rows: rows, into: parts, thread)
+    kernels.weightedSum(
+      probabilities: own.scores, probabilityStride: RunShape.runSlots, queries: rows,
+      values: cache.values(layer: layer, head: head, from: slots.lowerBound),
+      layout: cache.valueLayout, slotCount: slots.count, into: parts.outputs,
+      outputStride: Scratch.stride(shape.model.headDimension))
+  }
+
+  /// Softmax of prepared query rows over one run of slots of a KV head; returns the slots.
+  func weigh(
+    _ layer: Int, head: Int, run: Int, live: Int, rows: Int, into parts: AttentionParts,
+    _ thread: Int
+  ) -> Range<Int> {
+    let own = attentionScratch[thread]
+    let slots = score(layer, head: head, run: run, live: live, rows: rows, thread)
+    kernels.softmax(
+      own.scores, scoreStride: RunShape.runSlots,
+      queryPositions: own.positions.extracting(0..<rows),
+      slotPositions: cache.positions(layer: layer, head: head).extracting(slots),
+      tops: parts.tops, sums: parts.sums)
+    return slots
+  }
+
+  /// The scores of prepared query rows over one run of slots of a KV head; returns the slots.
+  func score(
+    _ layer: Int, head: Int, run: Int, live: Int, rows: Int, _ thread: Int
+  ) -> Range<Int> {
     let own = attentionScratch[thread]
     let slots = run * RunShape.runSlots..<min((run + 1) * RunShape.runSlots, live)
     let keys = cache.keys(layer: layer, head: head, from: slots.lowerBound)
@@ -174,16 +227,7 @@ extension Session {
         layout: cache.keyLayout,
         slots: 0..<SlotMap.sinkTokens, into: own.scores, scoreStride: RunShape.runSlots)
     }
-    kernels.softmax(
-      own.scores, scoreStride: RunShape.runSlots,
-      queryPositions: own.positions.extracting(0..<rows),
-      slotPositions: cache.positions(layer: layer).extracting(slots), tops: parts.tops,
-      sums: parts.sums)
-    kernels.weightedSum(
-      probabilities: own.scores, probabilityStride: RunShape.runSlots, queries: rows,
-      values: cache.values(layer: layer, head: head, from: slots.lowerBound),
-      layout: cache.valueLayout, slotCount: slots.count, into: parts.outputs,
-      outputStride: Scratch.stride(shape.model.headDimension))
+    return slots
   }
 
   private func total(_ row: Int, _ thread: Int) -> FixedBuffer<Float> {
@@ -192,7 +236,7 @@ extension Session {
       .extracting(start..<start + shape.model.headDimension)
   }
 
-  private func clearTotal(_ row: Int, _ thread: Int) {
+  func clearTotal(_ row: Int, _ thread: Int) {
     let d = shape.model.headDimension
     attentionScratch[thread].totals.clear(row: row, from: row * Scratch.stride(d), dimension: d)
   }
@@ -221,10 +265,12 @@ extension Session {
 
   /// Whether a query at `position` is rotated once more for the first tokens: where the cache has
   /// overwritten slots, so that its index in the cache is not its stream position.
-  private func needsSinkQueries(at position: Int) -> Bool { cache.map.overwrites(at: position) }
+  private func needsSinkQueries(at position: Int) -> Bool {
+    overwrites(token: position - now.start)
+  }
 
   /// Norms, rotates and quantizes the query heads of one KV head for each of `tokens`.
-  private func prepareQueries(_ layer: Int, head: Int, tokens: Range<Int>, _ thread: Int) {
+  func prepareQueries(_ layer: Int, head: Int, tokens: Range<Int>, _ thread: Int) {
     let own = attentionScratch[thread]
     let (rows, d) = (tokens.count * shape.headsPerGroup, shape.model.headDimension)
     var row = 0

@@ -1,4 +1,5 @@
 import Cache
+import Eviction
 import Kernels
 import ModelFormat
 import Quantization
@@ -12,20 +13,24 @@ extension Session {
   /// F feed-forward dimension.
   func forward(thread: Int) {
     embed(thread)
-    for layer in 0..<shape.model.layers {
-      // Attention: x += Wo · attend(rope(Wq z + bq), cache ← rope(Wk z + bk), Wv z + bv)
-      normalize(scratch.hidden, .attentionNorm, layer, thread)
-      projectInput(layer, thread)
-      attend(layer, thread)
-      quantize(scratch.attention, columns: shape.model.queryDimension, thread)
-      multiplyAndAdd(.attentionOutput, layer, thread)
+    for layer in 0..<shape.model.layers { forward(layer: layer, thread: thread) }
+  }
 
-      // Feed-forward: x += Wdown · (silu(Wgate z) · Wup z)
-      normalize(scratch.hidden, .feedForwardNorm, layer, thread)
-      gate(layer, thread)
-      quantize(scratch.gate, columns: shape.model.feedForwardDimension, thread)
-      multiplyAndAdd(.down, layer, thread)
-    }
+  /// The tile through one layer.
+  func forward(layer: Int, thread: Int) {
+    // Attention: x += Wo · attend(rope(Wq z + bq), cache ← rope(Wk z + bk), Wv z + bv)
+    normalize(scratch.hidden, .attentionNorm, layer, thread)
+    projectInput(layer, thread)
+    attend(layer, thread)
+    fold(layer, thread)
+    quantize(scratch.attention, columns: shape.model.queryDimension, thread)
+    multiplyAndAdd(.attentionOutput, layer, thread)
+
+    // Feed-forward: x += Wdown · (silu(Wgate z) · Wup z)
+    normalize(scratch.hidden, .feedForwardNorm, layer, thread)
+    gate(layer, thread)
+    quantize(scratch.gate, columns: shape.model.feedForwardDimension, thread)
+    multiplyAndAdd(.down, layer, thread)
   }
 
   /// The logits of one row: W · rmsnorm(x).
@@ -49,10 +54,10 @@ extension Session {
   }
 
   /// The fewest tiles of a matrix that a thread takes at once.
-  private static var tilesMin: Int { 4 }
+  static var tilesMin: Int { 4 }
 
   /// x[t] = embedding[token t], and the rope tables of each position.
-  private func embed(_ thread: Int) {
+  func embed(_ thread: Int) {
     let matrix = model.matrix(.embedding)
     let stride = Scratch.stride(shape.model.modelDimension)
     pool.share(now.count, thread: thread) { tokens in
@@ -65,14 +70,14 @@ extension Session {
     }
   }
 
-  private func fillRopeTables(_ token: Int) {
+  func fillRopeTables(_ token: Int) {
     let pairs = shape.model.rotatedDimensions / 2
     let position = now.start + token
     let entry = token * pairs..<(token + 1) * pairs
     Rotary.fillTable(
-      position: UInt32(position), fractions: model.rotary,
+      position: UInt32(turn(of: position)), fractions: model.rotary,
       cosines: scratch.cosines.extracting(entry), sines: scratch.sines.extracting(entry))
-    if cache.map.policy == .streaming {
+    if settings.policy == .streaming {
       Rotary.fillTable(
         position: UInt32(cache.map.sinkQueryPosition(of: position)), fractions: model.rotary,
         cosines: scratch.sinkCosines.extracting(entry),
@@ -81,7 +86,7 @@ extension Session {
   }
 
   /// z[t] = rmsnorm(x[t]), quantized.
-  private func normalize(
+  func normalize(
     _ input: FixedBuffer<Float>, _ norm: VectorRole, _ layer: Int, _ thread: Int
   ) {
     let dimension = shape.model.modelDimension
@@ -150,7 +155,7 @@ extension Session {
   }
 
   /// y[t] = W · z[t] (+ bias) for some tiles of W; then x[t] += y[t] where asked.
-  private func multiply(
+  func multiply(
     _ role: MatrixRole, _ layer: Int, _ tiles: Range<Int>, into output: FixedBuffer<Float>,
     bias: VectorRole? = nil, addingTo sum: FixedBuffer<Float>? = nil
   ) {

@@ -1,3 +1,4 @@
+import Eviction
 import Profiles
 package import Cache
 package import Kernels
@@ -16,6 +17,40 @@ struct Pass: BitwiseCopyable {
 
   /// The row of the tile that logits are wanted of.
   var logitsRow = 0
+
+  /// What is done with a tile of the first pass of gemfilter, and in which layer.
+  var phase = Phase.layer
+  var layer = 0
+
+  /// What is done between two chunks of an evicting policy.
+  var work = Work.makeRoom
+
+  /// Slots of each set that go.
+  var dropped = 0
+
+  /// Tokens that slots are set aside for.
+  var admitted = 0
+
+  /// Whether positions are counted anew.
+  var turnsOver = false
+
+  enum Phase: BitwiseCopyable {
+    /// Run it through the layer.
+    case layer
+    /// Store its keys.
+    case keys
+    /// Let its queries choose.
+    case votes
+  }
+
+  enum Work: BitwiseCopyable {
+    /// Free slots, count positions anew where asked, set slots aside.
+    case makeRoom
+    /// Choose among the slots of a prompt and move what is kept together.
+    case choose
+    /// Free the slots of a probe.
+    case forget
+  }
 }
 
 /// A model, its cache and everything a step needs, at fixed places in the arena.
@@ -23,22 +58,33 @@ struct Pass: BitwiseCopyable {
 /// `prefill` and `logits` run on every thread of the pool; nothing in them allocates, and none of
 /// their results depends on the number of threads, the instruction set or the size of the tiles.
 package struct Session: BitwiseCopyable {
-  /// Every number the memory follows from.
-  package let shape: RunShape
+  /// Every number the memory follows from; it lies in the arena, as each thread gets a copy of the
+  /// session.
+  package var shape: RunShape { shapes[0] }
+  private let shapes: FixedBuffer<RunShape>
 
   /// The weights.
   package let model: Model
 
   /// Keys and values.
-  package let cache: KVCache
+  package internal(set) var cache: KVCache
 
   /// Token ids of the tile at hand.
   package let tile: FixedBuffer<Int32>
 
-  let scratch: Scratch
+  /// Token ids that a policy runs over the cache to see what they look at.
+  let probeTokens: FixedBuffer<Int32>
+
+  /// The first pass of gemfilter: one element.
+  let filter: FixedBuffer<PromptFilter>
+
+  var scratch: Scratch
   let attentionScratch: FixedBuffer<AttentionScratch>
   /// What several threads make of the runs of one token: [KV heads, runs, query heads of each].
   let parts: AttentionParts
+
+  /// What softmax left of these runs, where the policy looks at probabilities: [query heads].
+  let sight: Sight
   /// What the threads do; each has a session of its own with it.
   var now = Pass()
   /// What was done last; only the caller reads it.
@@ -55,21 +101,30 @@ package struct Session: BitwiseCopyable {
     header: PackHeader, shape: RunShape, kernels: KernelSet, pool: WorkerPool,
     in arena: inout Arena
   ) {
-    self.shape = shape
     self.pool = pool
     self.kernels = kernels
     model = Model(header: header, in: &arena)
     cache = KVCache(
-      layers: shape.model.layers, kvHeads: shape.model.kvHeads, keyLayout: shape.keyLayout,
-      valueLayout: shape.valueLayout, map: shape.map, in: &arena)
+      layers: shape.model.layers, kvHeads: shape.model.kvHeads,
+      headsPerGroup: shape.headsPerGroup, keyLayout: shape.keyLayout,
+      valueLayout: shape.valueLayout, settings: shape.eviction, threads: shape.profile.threads,
+      in: &arena)
+    filter = PromptFilter.laidOut(shape, in: &arena)
     scratch = Scratch(shape, in: &arena)
     arena.begin(.attention)
     tile = arena.take(shape.profile.tileTokens)
+    probeTokens = arena.take(shape.eviction.policy.probes ? shape.eviction.slots / 2 : 0)
+    shapes = arena.take(1)
+    if !arena.isMeasuring { shapes[0] = shape }
     last = arena.take(1)
     nonFinite = arena.take(1)
-    let runs = shape.profile.threads > 1 ? RunShape.runs(slots: shape.map.slots) : 0
+    let isShared = shape.profile.threads > 1
+    let runs = isShared ? RunShape.runs(slots: shape.attendedSlots) : 0
     parts = AttentionParts(
       rows: runs * shape.model.queryHeads, headDimension: shape.model.headDimension, in: &arena)
+    let isSeen = isShared && shape.eviction.policy.observes
+    sight = Sight(
+      rows: isSeen ? shape.model.queryHeads : 0, slots: shape.eviction.heldSlots, in: &arena)
     attentionScratch = arena.take(shape.profile.threads)
     for thread in 0..<shape.profile.threads {
       let one = AttentionScratch(shape, in: &arena)
@@ -90,16 +145,21 @@ package struct Session: BitwiseCopyable {
   /// positions, and token ids must be in the vocabulary.
   package func prefill(start: Int, count: Int) -> Bool {
     precondition(count > 0 && count <= tile.count, "a tile has tokens")
-    precondition(cache.map.admits(start + count - 1), "the cache has room")
-    last[0] = Pass(start: start, count: count)
-    nonFinite[0] = 0
-    var context = self
-    context.now = last[0]
-    unsafe pool.compute(context) { session, thread, _ in
-      // SAFETY: `compute` passes the address of a copy of the context above.
+    if settings.policy.isArithmetic {
+      precondition(cache.map.admits(start + count - 1), "the cache has room")
+    } else {
+      let chunk = evictor.progress
+      precondition(start >= chunk.chunkStart, "room was made from here")
+      precondition(start + count <= chunk.position, "room was made for all tokens")
+    }
+    let isNoting = settings.policy == .infiniPot && !evictor.progress.isProbing
+    let first = isNoting && start > 0 ? surprise(at: Int(tile[0])) : UInt16.max
+    unsafe pool.compute(context(Pass(start: start, count: count))) { session, thread, _ in
+      // SAFETY: `compute` passes the address of a copy of the context.
       unsafe session.assumingMemoryBound(to: Session.self).pointee.forward(thread: thread)
     }
-    return nonFinite[0] == 0
+    if nonFinite[0] != 0 { return false }
+    return !isNoting || noteSurprises(of: last[0], first)
   }
 
   /// Computes the logits of row `row` of the tile that `prefill` ran last, into `logits`.
@@ -107,14 +167,23 @@ package struct Session: BitwiseCopyable {
   /// Returns false where a number was not finite.
   package func project(row: Int) -> Bool {
     precondition(row >= 0 && row < last[0].count, "a row of the tile")
-    last[0].logitsRow = row
-    nonFinite[0] = 0
-    var context = self
-    context.now = last[0]
-    unsafe pool.compute(context) { session, thread, _ in
-      // SAFETY: `compute` passes the address of a copy of the context above.
+    var pass = last[0]
+    pass.logitsRow = row
+    unsafe pool.compute(context(pass)) { session, thread, _ in
+      // SAFETY: `compute` passes the address of a copy of the context.
       unsafe session.assumingMemoryBound(to: Session.self).pointee.output(thread: thread)
     }
     return nonFinite[0] == 0 && kernels.isFinite(logits)
+  }
+
+  /// What every thread gets a copy of: the session with what is to be done and where the stream
+  /// stands.
+  func context(_ pass: Pass) -> Session {
+    last[0] = pass
+    nonFinite[0] = 0
+    var context = self
+    context.now = pass
+    context.cache.evictor.holdStill()
+    return context
   }
 }

@@ -56,10 +56,19 @@ package enum Rotary {
     position: UInt32, fractions: FixedBuffer<UInt64>, cosines: FixedBuffer<Float>,
     sines: FixedBuffer<Float>
   ) {
+    fillTable(turningBy: Int(position), fractions: fractions, cosines: cosines, sines: sines)
+  }
+
+  /// Fills the table that turns what is rotated already by `positions` more, or back where negative.
+  package static func fillTable(
+    turningBy positions: Int, fractions: FixedBuffer<UInt64>, cosines: FixedBuffer<Float>,
+    sines: FixedBuffer<Float>
+  ) {
     precondition(cosines.count == fractions.count, "one cosine for each pair")
     precondition(sines.count == fractions.count, "one sine for each pair")
+    let turns = UInt64(bitPattern: Int64(positions))
     for pair in 0..<fractions.count {
-      let (sine, cosine) = sineAndCosine(phase: UInt64(position) &* fractions[pair])
+      let (sine, cosine) = sineAndCosine(phase: turns &* fractions[pair])
       cosines[pair] = cosine
       sines[pair] = sine
     }

@@ -7,6 +7,8 @@ package enum Region: Int {
   case keys
   case values
   case positions
+  case policy
+  case filter
   case activations
   case attention
   case logits
@@ -34,6 +36,8 @@ package enum Region: Int {
     case .keys: "KV cache: keys"
     case .values: "KV cache: values"
     case .positions: "KV cache: positions"
+    case .policy: "eviction policy"
+    case .filter: "prompt filter"
     case .activations: "activations"
     case .attention: "attention scratch"
     case .logits: "logits"
@@ -54,6 +58,8 @@ package enum Region: Int {
     case .keys: "kv_keys"
     case .values: "kv_values"
     case .positions: "kv_positions"
+    case .policy: "kv_policy"
+    case .filter: "prompt_filter"
     case .activations: "activations"
     case .attention: "attention"
     case .logits: "logits"
@@ -73,7 +79,9 @@ package enum Region: Int {
     case .header: "hyperparameters and tensor table"
     case .keys: "one key per layer, KV head and slot"
     case .values: "one value per layer, KV head and slot"
-    case .positions: "stream position of every slot, per layer"
+    case .positions: "stream position of every slot, per set that keeps its own tokens"
+    case .filter: "hidden states of the longest prompt, keys and values of one layer"
+    case .policy: "scores of every slot, free slots, each thread's share"
     case .activations: "one prefill tile through one layer"
     case .attention: "scores and quantized probabilities"
     case .logits: "one row of the vocabulary"

@@ -52,7 +52,7 @@ package struct FixedText<let capacity: Int>: BitwiseCopyable, Equatable, Sendabl
 
 extension FixedText {
   /// Calls `body` with the text as bytes.
-  func withBytes<Value, Failure: Error>(
+  package func withBytes<Value, Failure: Error>(
     _ body: (RawSpan) throws(Failure) -> Value
   ) throws(Failure) -> Value {
     let copy = storage

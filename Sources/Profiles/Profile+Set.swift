@@ -31,6 +31,20 @@ extension Profile {
     case .tokens: replyTokens = try Self.number(value, key, line)
     case .hugePages: usesHugePages = try Self.boolean(value, key, line)
     case .lockMemory: locksMemory = try Self.boolean(value, key, line)
+    case .policyChunk: policyChunk = try Self.number(value, key, line)
+    case .promptMax: promptMaxTokens = try Self.number(value, key, line)
+    case .h2oRecent: h2oRecentPercent = try Self.number(value, key, line)
+    case .scissorhandsRecent: scissorhandsRecent = try Self.number(value, key, line)
+    case .scissorhandsDrop: scissorhandsDrop = try Self.number(value, key, line)
+    case .scissorhandsHistory: scissorhandsHistory = try Self.number(value, key, line)
+    case .scissorhandsThreshold: scissorhandsThreshold = try Self.choice(value, key, line)
+    case .snapKVWindow: snapKVWindow = try Self.number(value, key, line)
+    case .gemFilterLayer: gemFilterLayer = try Self.number(value, key, line)
+    case .gemFilterTail: gemFilterTail = try Self.number(value, key, line)
+    case .gemFilterExact: gemFilterIsExact = try Self.boolean(value, key, line)
+    case .infiniPotKept: infiniPotKeptPercent = try Self.number(value, key, line)
+    case .infiniPotNovel: infiniPotNovelPercent = try Self.number(value, key, line)
+    case .infiniPotCatalyst: infiniPotCatalyst = try Self.text(value, key, line)
     }
   }
 

@@ -23,8 +23,53 @@ package struct Profile: BitwiseCopyable, Equatable, Sendable {
   /// `values`: format of the values in the cache.
   package var valueFormat = CacheFormatChoice.int8
 
-  /// `policy`: what happens when the context is full.
+  /// `policy`: which tokens stay when the context is full.
   package var policy = PolicyChoice.full
+
+  /// `policy-chunk`: the most tokens read between two evictions; 0 is min(64, context / 4).
+  package var policyChunk = 0
+
+  /// `prompt-max`: tokens of the longest prompt, for policies that hold it whole before they choose;
+  /// 0 is the context that the model was trained with.
+  package var promptMaxTokens = 0
+
+  /// `h2o-recent`: per cent of the kept slots that are the newest.
+  package var h2oRecentPercent = 50
+
+  /// `scissorhands-recent`: the newest slots that stay.
+  package var scissorhandsRecent = 10
+
+  /// `scissorhands-drop`: slots that go at once; 0 is an eighth of the context.
+  package var scissorhandsDrop = 0
+
+  /// `scissorhands-history`: queries that count; 0 is twice the drop, at most 400.
+  package var scissorhandsHistory = 0
+
+  /// `scissorhands-threshold`: what a probability is compared with to be low.
+  package var scissorhandsThreshold = ThresholdChoice.slots
+
+  /// `snapkv-window`: queries at the end of the prompt that choose; 0 is min(32, context / 4).
+  package var snapKVWindow = 0
+
+  /// `gemfilter-layer`: layers that read the whole prompt before tokens are chosen in the next one;
+  /// 0 is half of the layers, or 1 for gemfilter-vote.
+  package var gemFilterLayer = 0
+
+  /// `gemfilter-tail`: tokens at the end of the prompt that are always chosen; 0 is 16, or the
+  /// instruction where it is longer.
+  package var gemFilterTail = 0
+
+  /// `gemfilter-exact`: whether no token is always chosen, as in the paper.
+  package var gemFilterIsExact = false
+
+  /// `infinipot-kept`: per cent of the slots that stay when the pot is distilled.
+  package var infiniPotKeptPercent = 50
+
+  /// `infinipot-novel`: per cent of these that are the tokens the model expected least.
+  package var infiniPotNovelPercent = 50
+
+  /// `infinipot-catalyst`: what is run over a full pot to see what matters; empty: the instruction.
+  package var infiniPotCatalyst = FixedText<63>("\nSummary:")
 
   /// `tile`: tokens that prefill handles at once.
   package var tileTokens = 64

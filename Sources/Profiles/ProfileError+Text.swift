@@ -121,6 +121,9 @@ extension ProfileKey {
     case .policy:
       text.append("one of the strings ")
       PolicyChoice.writeNames(to: &text)
+    case .threshold:
+      text.append("one of the strings ")
+      ThresholdChoice.writeNames(to: &text)
     case .instructionSet:
       text.append("one of the strings ")
       InstructionSetChoice.writeNames(to: &text)

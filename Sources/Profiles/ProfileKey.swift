@@ -5,8 +5,12 @@ package enum ProfileKey: Int, NamedChoice {
   case name = 0
   case description, budget, pageSize, context, keys, values, policy, tile, threads, cores, isa
   case spinMicroseconds, stack, promptBytes, wordBytes, tokens, hugePages, lockMemory
+  case policyChunk, promptMax, h2oRecent, scissorhandsRecent, scissorhandsDrop
+  case scissorhandsHistory, scissorhandsThreshold, snapKVWindow
+  case infiniPotKept, infiniPotNovel, infiniPotCatalyst
+  case gemFilterLayer, gemFilterTail, gemFilterExact
 
-  package static var count: Int { 19 }
+  package static var count: Int { 33 }
 
   package var name: StaticString {
     switch self {
@@ -29,6 +33,20 @@ package enum ProfileKey: Int, NamedChoice {
     case .tokens: "tokens"
     case .hugePages: "huge-pages"
     case .lockMemory: "lock-memory"
+    case .policyChunk: "policy-chunk"
+    case .promptMax: "prompt-max"
+    case .h2oRecent: "h2o-recent"
+    case .scissorhandsRecent: "scissorhands-recent"
+    case .scissorhandsDrop: "scissorhands-drop"
+    case .scissorhandsHistory: "scissorhands-history"
+    case .scissorhandsThreshold: "scissorhands-threshold"
+    case .snapKVWindow: "snapkv-window"
+    case .gemFilterLayer: "gemfilter-layer"
+    case .gemFilterTail: "gemfilter-tail"
+    case .gemFilterExact: "gemfilter-exact"
+    case .infiniPotKept: "infinipot-kept"
+    case .infiniPotNovel: "infinipot-novel"
+    case .infiniPotCatalyst: "infinipot-catalyst"
     }
   }
 
@@ -46,6 +64,7 @@ package enum ProfileKey: Int, NamedChoice {
     case integerOrAutomatic(min: Int, max: Int)
     case cacheFormat
     case policy
+    case threshold
     case instructionSet
     case processors
     case boolean
@@ -54,7 +73,7 @@ package enum ProfileKey: Int, NamedChoice {
   /// What the key takes.
   var kind: Kind {
     switch self {
-    case .name: .text(bytesMax: 63)
+    case .name, .infiniPotCatalyst: .text(bytesMax: 63)
     case .description: .text(bytesMax: 255)
     case .budget: .size(min: 1 << 20, max: 1 << 46)
     case .pageSize: .pageSize
@@ -70,14 +89,25 @@ package enum ProfileKey: Int, NamedChoice {
     case .promptBytes: .size(min: 1 << 10, max: 1 << 30)
     case .wordBytes: .size(min: 64, max: 1 << 30)
     case .tokens: .integer(min: 1, max: 1 << 24)
-    case .hugePages, .lockMemory: .boolean
+    case .hugePages, .lockMemory, .gemFilterExact: .boolean
+    case .policyChunk: .integerOrAutomatic(min: 1, max: 512)
+    case .promptMax, .scissorhandsDrop: .integerOrAutomatic(min: 1, max: 1 << 24)
+    case .h2oRecent: .integer(min: 0, max: 99)
+    case .scissorhandsRecent: .integer(min: 0, max: 1 << 24)
+    case .scissorhandsHistory: .integerOrAutomatic(min: 1, max: 65_535)
+    case .scissorhandsThreshold: .threshold
+    case .gemFilterLayer: .integerOrAutomatic(min: 1, max: 1023)
+    case .gemFilterTail: .integerOrAutomatic(min: 1, max: 1 << 24)
+    case .infiniPotKept: .integer(min: 1, max: 99)
+    case .infiniPotNovel: .integer(min: 0, max: 100)
+    case .snapKVWindow: .integerOrAutomatic(min: 1, max: 512)
     }
   }
 }
 
 /// Which keys were written, and on which line of the profile; 0 where on none.
 struct ProfileKeyLines {
-  private var lines = InlineArray<19, Int>(repeating: 0)
+  private var lines = InlineArray<33, Int>(repeating: 0)
   private var override: ProfileKey?
 
   /// No key was written.

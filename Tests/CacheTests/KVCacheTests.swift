@@ -1,6 +1,9 @@
 import Cache
+import Eviction
 import Kernels
 import Memory
+import Quantization
+import TestSupport
 import Testing
 import Units
 
@@ -13,9 +16,12 @@ import Units
     _ formats: (CacheFormat, CacheFormat), slots: Int, in arena: inout Arena
   ) -> KVCache {
     KVCache(
-      layers: 3, kvHeads: 2, keyLayout: KeyLayout(format: formats.0, headDimension: 20),
+      layers: 3, kvHeads: 2, headsPerGroup: 1,
+      keyLayout: KeyLayout(format: formats.0, headDimension: 20),
       valueLayout: ValueLayout(format: formats.1, headDimension: 20),
-      map: SlotMap(policy: .streaming, slots: slots), in: &arena)
+      settings: EvictionSettings(
+        policy: .streaming, slots: slots, layers: 3, trainedContext: 100,
+        choices: EvictionSettings.Choices()), threads: 1, in: &arena)
   }
 
   @Test func everyPieceIsItsOwn() {
@@ -41,8 +47,8 @@ import Units
             #expect(values.count == cache.valueLayout.bytes(slots: slots))
             pieces += [keys, values]
           }
-          #expect(cache.positions(layer: layer).count == slots)
-          pieces.append(cache.positions(layer: layer).asBytes)
+          #expect(cache.positions(layer: layer, head: 1).count == slots)
+          pieces.append(cache.positions(layer: layer, head: 1).asBytes)
         }
         for (index, piece) in pieces.enumerated() { piece.fill(UInt8(index + 1)) }
         for (index, piece) in pieces.enumerated() {
@@ -63,6 +69,59 @@ import Units
     await #expect(processExitsWith: .failure) {
       var arena = Arena(measuringWithPageBytes: 4096)
       _ = KVCacheTests.cache((.int8, .int8), slots: 8, in: &arena).keys(layer: 3, head: 0)
+    }
+  }
+
+  /// Moved keys and values are those that were stored, whatever lies around them.
+  @Test(arguments: formats) func slotsAreMovedBitForBit(formats: (CacheFormat, CacheFormat)) {
+    let keyLayout = KeyLayout(format: formats.0, headDimension: 20)
+    let valueLayout = ValueLayout(format: formats.1, headDimension: 20)
+    let kernels = KernelSet(.portable)
+    var arena = RealArena(byteCount: 1 << 20).arena
+    let cache = Self.cache(formats, slots: 70, in: &arena)
+    var random = Random(seed: 11)
+    let vectors = (0..<70).map { _ in buffer(random.floats(20)) }
+    func fill(_ cache: KVCache, _ order: [Int]) {
+      for (slot, vector) in order.enumerated() {
+        kernels.appendKey(
+          vectors[vector], slot: slot, layout: keyLayout, keys: cache.keys(layer: 1, head: 1))
+        kernels.appendValue(
+          vectors[vector], slot: slot, layout: valueLayout,
+          values: cache.values(layer: 1, head: 1))
+      }
+    }
+    var order = Array(0..<70)
+    fill(cache, order)
+    for _ in 0..<200 {
+      let (source, target) = (random.below(70), random.below(70))
+      cache.move(layer: 1, head: 1, from: source, to: target)
+      order[target] = order[source]
+    }
+    var otherArena = RealArena(byteCount: 1 << 20).arena
+    let expected = Self.cache(formats, slots: 70, in: &otherArena)
+    fill(expected, order)
+    #expect(array(cache.keys(layer: 1, head: 1)) == array(expected.keys(layer: 1, head: 1)))
+    #expect(array(cache.values(layer: 1, head: 1)) == array(expected.values(layer: 1, head: 1)))
+  }
+
+  /// A key that is read has the quants and scales it was stored with.
+  @Test(arguments: [CacheFormat.int8, .int4]) func keysAreReadAsStored(format: CacheFormat) {
+    let layout = KeyLayout(format: format, headDimension: 44)
+    let keys = memory(layout.bytes(slots: 40), of: UInt8.self)
+    let kernels = KernelSet(.portable)
+    var random = Random(seed: 12)
+    let stored = (0..<40).map { _ in random.floats(44) }
+    for slot in 0..<40 {
+      kernels.appendKey(buffer(stored[slot]), slot: slot, layout: layout, keys: keys)
+    }
+    let key = memory(44, of: Float.self)
+    for slot in 0..<40 {
+      layout.read(slot: slot, of: keys, into: key)
+      let groups = Reference.cached(stored[slot], isInt4: format == .int4)
+      let expected = (0..<44).map { k in
+        groups[k / 32].value(k % 32, format: format == .int4 ? .int4 : .int8)
+      }
+      #expect(sameBits(array(key), expected))
     }
   }
 }

@@ -1,4 +1,5 @@
 import Cache
+import Eviction
 import Testing
 
 /// The obvious model: a list of slots, each with the position of its token.

@@ -140,6 +140,76 @@ private let common = ["run", "m.terra", "--profile", "p.toml"]
         == .success)
   }
 
+  @Test(arguments: [
+    "truncate", "h2o", "tova", "snapkv", "scissorhands", "scissorhands-paper", "citrus-shared",
+    "infinipot", "gemfilter", "gemfilter-vote",
+  ])
+  func everyPolicyReadsLongInputsAndRepliesOn(policy: String) throws {
+    let world = BuiltIn.world()
+    world.files["d"] = Array(String(repeating: "The key of Leo is 67612. ", count: 40).utf8)
+    let words = ["-c", "64", "--policy", policy, "--prompt-max", "700"]
+    let input = ["-f", "d", "-p", "What is the key?", "-n", "40", "--raw", "--json"]
+    #expect(run(common + input + words, in: world) == .success)
+    let result = try object(world.outputText)
+    #expect(result["allocations_after_launch"] as? Int == 0)
+    #expect(result["ending"] as? String != "context_full")
+    let tokens = try #require(result["prompt_tokens"] as? Int)
+    let isSelected = policy == "truncate" || policy.hasPrefix("gemfilter")
+    #expect(isSelected ? tokens == 48 : tokens > 400)
+  }
+
+  @Test func policiesSayWhatTheyNeed() {
+    let cases: [([String], String)] = [
+      (["-c", "31", "--policy", "h2o"], "a policy that evicts needs at least 32 slots, not 31"),
+      (
+        ["-c", "40", "--policy", "h2o", "--tune", "policy-chunk=21"],
+        "policy-chunk is 21, more than half of the context of 40"
+      ),
+      (
+        ["-c", "64", "--policy", "scissorhands", "--tune", "scissorhands-history=17"],
+        "scissorhands-history is 17; it may be at most twice scissorhands-drop, 16"
+      ),
+      (
+        ["-c", "64", "--policy", "scissorhands", "--tune", "scissorhands-drop=60"],
+        "scissorhands-drop and scissorhands-recent are 70 together, more than the context of 64"
+      ),
+      (
+        ["-c", "64", "--policy", "snapkv", "--tune", "snapkv-window=48"],
+        "snapkv-window leaves no slot: with the reserve of 16 it may be at most 47"
+      ),
+      (
+        ["-c", "64", "--policy", "infinipot", "--keys", "int4"],
+        "infinipot counts positions anew, which int4 keys do not bear; use --keys int8"
+      ),
+      (
+        ["-c", "64", "--policy", "citrus-shared", "--kv", "int4"],
+        "citrus-shared counts positions anew, which int4 keys do not bear; use --keys int8"
+      ),
+    ]
+    for (words, message) in cases {
+      #expect(failure(common + ["-p", "Hello"] + words, .doesNotFit).contains(message))
+    }
+    let long = String(repeating: "word and ", count: 40)
+    #expect(
+      failure(common + ["-p", long, "-c", "64", "--policy", "citrus-shared"], .doesNotFit)
+        .contains("finds no room for a document beside the instruction"))
+    #expect(
+      failure(
+        common + ["-p", long, "-c", "64", "--policy", "snapkv", "--prompt-max", "70"],
+        .doesNotFit
+      ).contains("does not fit the context of 70"))
+  }
+
+  @Test func aSecondQuestionThatDoesNotFitIsRefused() {
+    let world = BuiltIn.world()
+    world.input = (0..<3).map { _ in
+      Array((String(repeating: "word and ", count: 4) + "\n").utf8)
+    }
+    let message = failure(
+      common + ["--chat", "-n", "20", "-c", "64", "--policy", "truncate"], .doesNotFit, in: world)
+    #expect(message.contains("the policy truncate chose its tokens for the first question"))
+  }
+
   @Test func interruptsEndCleanly() {
     for checks in [0, 1, 3] {
       let world = BuiltIn.world()

@@ -54,6 +54,14 @@ import Units
     expected.policy = .streaming
     expected.instructionSet = .portable
     #expect(found == expected)
+    #expect(try resolve(["--budget", "128"]).contextTokens == 128)
+    #expect(try resolve(["--prompt-max", "9000"]).promptMaxTokens == 9000)
+    let tuned = try resolve([
+      "--policy", "scissorhands-paper", "--tune", "scissorhands-drop=16", "--tune",
+      "scissorhands-threshold=stream", "--tune", "gemfilter-exact=true",
+    ])
+    #expect(tuned.policy == .scissorhandsPaper && tuned.scissorhandsDrop == 16)
+    #expect(tuned.scissorhandsThreshold == .stream && tuned.gemFilterIsExact)
     #expect(try resolve(["-n", "-1"]).replyTokens == .max)
     #expect(try resolve(["--chunk", "7"], verb: .logits).tileTokens == 7)
   }
@@ -73,6 +81,20 @@ import Units
       #expect(failure(["--kv", bad])?.0.contains("is no value for --kv") == true, "\(bad)")
       #expect(failure(["--kv", bad])?.1 == .usage, "\(bad)")
     }
+  }
+
+  @Test func tunedKeysAreChecked() {
+    for bad in ["scissorhands-drop", "drop=3", "=3", ""] {
+      let (text, code) = failure(["--tune", bad]) ?? ("", .success)
+      #expect(code == .usage && text.contains("`\(bad)` is no value for --tune"), "\(bad)")
+    }
+    let (text, code) = failure(["--tune", "h2o-recent=100"]) ?? ("", .success)
+    #expect(code == .doesNotFit)
+    #expect(text.contains("h2o-recent: is out of range; write a whole number from 0 to 99"))
+    let many = (0..<9).flatMap { _ in ["--tune", "h2o-recent=10"] }
+    #expect(failure(many)?.0.contains("--tune may be given at most 8 times") == true)
+    #expect(
+      failure(["--budget", "640MiB"])?.0.contains("`640MiB` is no value for --context") == true)
   }
 
   @Test func limitsAreHeld() {

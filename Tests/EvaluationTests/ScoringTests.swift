@@ -95,7 +95,7 @@ import Units
     let one = try #require(try builtInCases().first { $0.id == "ppl-256-1388" })
     let encoded = try EncodedCase(one, hosted)
     #expect(encoded.document.count == 239)
-    #expect(encoded.question.isEmpty)
+    #expect(encoded.promptTokens == 239)
     #expect(encoded.marks.count == 239)
     #expect(encoded.marks.count { $0 } == 23)
     let marked = zip(encoded.document, encoded.marks).filter(\.1).map(\.0)

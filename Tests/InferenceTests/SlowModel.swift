@@ -23,7 +23,10 @@ struct SlowModel {
   let keysAreInt4: Bool
   let valuesAreInt4: Bool
   private var entries: [[Entry]]  // [layers][slots]
-  private var position = 0
+  var position = 0
+
+  /// What a policy that looks at attention keeps instead.
+  var eviction: SlowEviction?
 
   init(_ pack: TinyPack, _ profile: Profile) {
     self.pack = pack
@@ -53,8 +56,9 @@ struct SlowModel {
       }
       store(layer, keys: heads(k), values: heads(v))
       let perGroup = model.queryHeads / model.kvHeads
-      let attended = heads(q).enumerated().flatMap { head, query in
-        attend(layer, kvHead: head / perGroup, query: query)
+      var attended: [Float] = []
+      for (head, query) in heads(q).enumerated() {
+        attended += attend(layer, kvHead: head / perGroup, query: query)
       }
       x = sum(x, linear(.attentionOutput, layer, attended))
       let y = normalized(x, .feedForwardNorm, layer)
@@ -63,6 +67,7 @@ struct SlowModel {
       x = sum(x, linear(.down, layer, zip(gate, up).map { Reference.silu($0) * $1 }))
     }
     position += 1
+    eviction?.turn += 1
     let z = Reference.rmsNorm(x, weight: pack.vector(.outputNorm), epsilon: model.rmsEpsilon)
     return linear(model.hasTiedOutput ? .embedding : .output, 0, z)
   }
@@ -85,17 +90,19 @@ struct SlowModel {
     return stride(from: 0, to: x.count, by: d).map { Array(x[$0..<$0 + d]) }
   }
 
-  private func turned(_ head: [Float], to position: Int) -> [Float] {
+  func turned(_ head: [Float], to position: Int) -> [Float] {
     let count = pack.fractions.count
     let isInterleaved = pack.model.ropePairing == .interleaved
-    let angles = pack.fractions.map { Rotary.sineAndCosine(phase: UInt64(position) &* $0) }
+    let angles = pack.fractions.map {
+      Rotary.sineAndCosine(phase: UInt64(bitPattern: Int64(position)) &* $0)
+    }
     return Reference.rope(
       head, pairs: (0..<count).map { isInterleaved ? (2 * $0, 2 * $0 + 1) : ($0, $0 + count) },
       cosines: angles.map(\.cosine), sines: angles.map(\.sine))
   }
 
   /// The Walsh–Hadamard rotation of int4 caches, block by block.
-  private func rotated(_ head: [Float]) -> [Float] {
+  func rotated(_ head: [Float]) -> [Float] {
     let memory = buffer(head)
     WalshHadamard.transform(
       memory, blockLength: WalshHadamard.blockLength(headDimension: head.count))
@@ -104,17 +111,22 @@ struct SlowModel {
 
   /// Keeps the token; where all slots are taken, in place of the oldest that is not a first one.
   private mutating func store(_ layer: Int, keys: [[Float]], values: [[Float]]) {
+    let turn = eviction?.turn ?? position
     let entry = Entry(
       position: position,
       keys: keys.map { key in
         var key = key
         if pack.model.hasQueryKeyNorm { key = normalized(key, .keyNorm, layer) }
-        key = turned(key, to: position)
+        key = turned(key, to: turn)
         return Reference.cached(keysAreInt4 ? rotated(key) : key, isInt4: keysAreInt4)
       },
       values: values.map {
         Reference.cached(valuesAreInt4 ? rotated($0) : $0, isInt4: valuesAreInt4)
       })
+    if eviction != nil {
+      eviction?.store(layer, position: position, keys: entry.keys, values: entry.values)
+      return
+    }
     if entries[layer].count < slots {
       entries[layer].append(entry)
       return
@@ -127,13 +139,16 @@ struct SlowModel {
   }
 
   /// One query head over everything kept.
-  private func attend(_ layer: Int, kvHead: Int, query: [Float]) -> [Float] {
+  private mutating func attend(_ layer: Int, kvHead: Int, query: [Float]) -> [Float] {
     let d = pack.model.headDimension
     var query = query
     if pack.model.hasQueryKeyNorm { query = normalized(query, .queryNorm, layer) }
     func prepared(_ position: Int) -> Reference.Row {
       let turned = turned(query, to: position)
       return Reference.quantize(keysAreInt4 ? rotated(turned) : turned)
+    }
+    if let turn = eviction?.turn {
+      return attend(layer, kvHead: kvHead, prepared: prepared(turn))
     }
     // Once tokens have been dropped, the first ones see the query at its place among the kept.
     let own = prepared(position)

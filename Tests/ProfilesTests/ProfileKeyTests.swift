@@ -30,6 +30,10 @@ import Units
     #expect(profile.wordBytes == 16_384)
     #expect(profile.replyTokens == 256)
     #expect(profile.usesHugePages && !profile.locksMemory)
+    #expect(profile.policyChunk == 0 && profile.promptMaxTokens == 0)
+    #expect(profile.h2oRecentPercent == 50 && profile.scissorhandsRecent == 10)
+    #expect(profile.scissorhandsDrop == 0 && profile.scissorhandsHistory == 0)
+    #expect(profile.scissorhandsThreshold == .slots && profile.snapKVWindow == 0)
   }
 
   @Test func `each key sets its own value and nothing else`() throws {
@@ -48,6 +52,21 @@ import Units
     try check("keys = \"int4\"") { $0.keyFormat = .int4 }
     try check("values = \"int4\"") { $0.valueFormat = .int4 }
     try check("policy = \"streaming\"") { $0.policy = .streaming }
+    try check("policy = \"truncate\"") { $0.policy = .truncate }
+    try check("policy = \"h2o\"") { $0.policy = .h2o }
+    try check("policy = \"tova\"") { $0.policy = .tova }
+    try check("policy = \"snapkv\"") { $0.policy = .snapKV }
+    try check("policy = \"scissorhands\"") { $0.policy = .scissorhands }
+    try check("policy = \"scissorhands-paper\"") { $0.policy = .scissorhandsPaper }
+    try check("policy-chunk = 16") { $0.policyChunk = 16 }
+    try check("policy-chunk = \"auto\"") { $0.policyChunk = 0 }
+    try check("prompt-max = 9000") { $0.promptMaxTokens = 9000 }
+    try check("h2o-recent = 0") { $0.h2oRecentPercent = 0 }
+    try check("scissorhands-recent = 0") { $0.scissorhandsRecent = 0 }
+    try check("scissorhands-drop = 7") { $0.scissorhandsDrop = 7 }
+    try check("scissorhands-history = 65535") { $0.scissorhandsHistory = 65_535 }
+    try check("scissorhands-threshold = \"stream\"") { $0.scissorhandsThreshold = .stream }
+    try check("snapkv-window = 8") { $0.snapKVWindow = 8 }
     try check("tile = 512") { $0.tileTokens = 512 }
     try check("tile = 1") { $0.tileTokens = 1 }
     try check("threads = 256") { $0.threads = 256 }
@@ -77,7 +96,9 @@ import Units
     "context = 16777217", "tile = 0", "tile = 513", "threads = 0", "threads = 257",
     "spin-microseconds = 1000001", "stack = \"63 KiB\"", "stack = \"65 MiB\"",
     "prompt-bytes = \"1 KB\"", "prompt-bytes = \"2 GiB\"", "word-bytes = \"63 B\"", "tokens = 0",
-    "tokens = -9223372036854775808",
+    "tokens = -9223372036854775808", "policy-chunk = 513", "policy-chunk = 0", "prompt-max = 0",
+    "h2o-recent = 100", "scissorhands-recent = -1", "scissorhands-drop = 0",
+    "scissorhands-history = 65536", "snapkv-window = 513",
   ])
   func `limits are kept`(line: String) {
     guard case .failure(let error) = parse("# first\n" + line) else {
@@ -94,6 +115,7 @@ import Units
     "keys = 8", "values = true", "policy = 0", "tile = \"64\"", "threads = true", "cores = 3",
     "isa = 1", "spin-microseconds = \"50 us\"", "stack = 65536", "prompt-bytes = 1",
     "word-bytes = false", "tokens = true", "huge-pages = 1", "lock-memory = \"true\"",
+    "policy-chunk = true", "h2o-recent = \"half\"", "scissorhands-threshold = 1",
   ])
   func `types are kept`(line: String) {
     guard case .failure(let error) = parse("\n\n" + line) else {

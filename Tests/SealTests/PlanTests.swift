@@ -28,6 +28,11 @@ struct PlanTests {
     ["--context", "64"], ["--kv", "int4"],
     ["--profile", "raspberry-pi-4-1gb"], ["--profile", "raspberry-pi-zero-2w"],
     ["--policy", "streaming", "--context", "100"],
+    ["--policy", "h2o", "--budget", "64"], ["--policy", "tova", "--budget", "64"],
+    ["--policy", "scissorhands", "--budget", "2000"],
+    ["--policy", "infinipot", "--budget", "256", "--threads", "3"],
+    ["--policy", "snapkv", "--budget", "64", "--prompt-max", "3000"],
+    ["--policy", "gemfilter-vote", "--budget", "64", "--prompt-max", "3000"],
   ]
 
   @Test(arguments: shapes)

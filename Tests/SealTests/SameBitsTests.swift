@@ -5,13 +5,17 @@ import Testing
 struct Logits: Sendable, CustomTestStringConvertible {
   var name: String
   var cache: String
+  /// How the cache is kept small: policy and slots; empty where everything stays.
+  var eviction: [String] = []
   var hash: String
   /// The pack file.
   var model: @Sendable () throws -> String
   /// Token ids as `logits` reads them.
   var ids: @Sendable () throws -> Data
 
-  var testDescription: String { "\(name), \(cache) cache" }
+  var testDescription: String {
+    "\(name), \(cache) cache \(eviction.joined(separator: " "))"
+  }
 
   static let all = [
     Logits(
@@ -21,6 +25,15 @@ struct Logits: Sendable, CustomTestStringConvertible {
     Logits(
       name: "built-in", cache: "int4",
       hash: "8bbd4a0277e6368f4f681746896db24633427c0541e246249430ed21c0050bc3", model: builtIn,
+      ids: seededIds),
+    Logits(
+      name: "built-in", cache: "int8",
+      eviction: ["--policy", "scissorhands", "--budget", "64"],
+      hash: "96cdc96d74672be1cd6178679e05cdae15f6358663d405fd318ff7cd7d0abd4f", model: builtIn,
+      ids: seededIds),
+    Logits(
+      name: "built-in", cache: "int8", eviction: ["--policy", "infinipot", "--budget", "64"],
+      hash: "abdd713073a92fb97adb70bac5b5f6273282446e3b8b0fd1d67ab872de4c7bd2", model: builtIn,
       ids: seededIds),
   ]
 
@@ -70,7 +83,7 @@ extension Logits {
     let model = try model()
     var hashes: [String: [String]] = [:]
     for setting in settings {
-      hashes[try setting.hash(cache, ids: ids.path, model: model), default: []]
+      hashes[try setting.hash(self, ids: ids.path, model: model), default: []]
         .append(setting.testDescription)
     }
     hashes[hash] = nil
@@ -92,11 +105,12 @@ struct Setting: CustomTestStringConvertible {
   var testDescription: String { (program + words).joined(separator: " ") }
 
   /// The hash the program prints; it is the hash of the file it wrote.
-  func hash(_ cache: String, ids: String, model: String) throws -> String {
+  func hash(_ logits: Logits, ids: String, model: String) throws -> String {
     let output = FileManager.default.temporaryDirectory.appending(path: UUID().uuidString)
     defer { try? FileManager.default.removeItem(at: output) }
     let finished = try run(
-      program + ["logits", model, "--ids", ids, "-o", output.path, "--kv", cache] + words)
+      program + ["logits", model, "--ids", ids, "-o", output.path, "--kv", logits.cache]
+        + logits.eviction + words)
     #expect(finished.status == 0, "\(finished.error)")
     let sum = try run(["sha256sum", output.path]).output.prefix(64)
     #expect(finished.output == sum + "\n")
@@ -169,8 +183,8 @@ struct Setting: CustomTestStringConvertible {
     let file = FileManager.default.temporaryDirectory.appending(path: UUID().uuidString)
     defer { try? FileManager.default.removeItem(at: file) }
     try ids.write(to: file)
-    let other = try Setting.native[0].hash(logits.cache, ids: file.path, model: logits.model())
+    let other = try Setting.native[0].hash(logits, ids: file.path, model: logits.model())
     #expect(other != logits.hash)
-    #expect(Set((Logits.all + Logits.shared).map(\.hash)).count == 4)
+    #expect(Set((Logits.all + Logits.shared).map(\.hash)).count == 6)
   }
 }

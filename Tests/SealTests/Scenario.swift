@@ -62,6 +62,18 @@ struct Scenario: CustomTestStringConvertible {
         name: "Ctrl-C, \(threadCount) threads",
         words: endless + ["--prompt", "Once", "--tokens", "1000000"], interruptsAfter: 4000),
       Scenario(
+        name: "eviction, \(threadCount) threads",
+        words: start + [
+          "--policy", "scissorhands", "--raw", "--tokens", "1000", "--temperature", "1",
+          "--budget", "128", "--file", "Tests/SealTests/Interposer/interposer.c",
+        ]),
+      Scenario(
+        name: "probes, \(threadCount) threads",
+        words: start + [
+          "--policy", "infinipot", "--raw", "--tokens", "1000", "--temperature", "1",
+          "--budget", "128", "--file", "Tests/SealTests/Interposer/interposer.c",
+        ]),
+      Scenario(
         name: "streaming, \(threadCount) threads",
         words: endless + ["--prompt", "Once", "--context", "128"]),
     ]

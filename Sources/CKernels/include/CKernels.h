@@ -148,6 +148,16 @@ typedef struct {
   void (*weighted_sum_int4)(const kernel_weighted_sum *arguments);
 } kernel_table;
 
+// sum[slot] += row[slot].
+void kernel_add_rows(const uint32_t *row, size_t count, uint32_t *sum);
+
+// sums[slot] += row[slot].
+void kernel_add_sums(const uint32_t *row, size_t count, int64_t *sums);
+
+// votes[slot] += 1 where row[slot] < limit and positions[slot] <= position.
+void kernel_count_low(const uint32_t *row, const uint32_t *positions, size_t count,
+                      uint32_t position, uint32_t limit, uint16_t *votes);
+
 typedef enum {
   KERNEL_PORTABLE = 0,
   KERNEL_AVX2 = 1,

@@ -36,6 +36,9 @@ package struct CachePolicy: Hashable, Sendable {
   /// Whether the policy reads an endless stream within its budget.
   package var readsStreams: Bool { !Self.wholePromptNames.contains(name) }
 
+  /// Whether the whole prompt is held, in slots or hidden states, before tokens are chosen.
+  var holdsPrompt: Bool { ["snapkv", "gemfilter", "gemfilter-vote"].contains(name) }
+
   /// The configurations of policies `names` (`all`: every one known) with each of `budgets`.
   package static func configurations(
     names: String, budgets: [Int]

@@ -1,8 +1,8 @@
-import Cache
+import Eviction
 import Commands
 import Inference
-import Kernels
 import ModelFormat
+import Profiles
 import Tokenization
 import Units
 
@@ -28,10 +28,11 @@ struct CaseRunner<System: Host> {
 
   /// Runs on the session of `memory`; `recording` takes logits, `compared` are files of them.
   init(
-    _ memory: RunMemory, tokenizer: Tokenizer, recording: FileHandle?,
-    compared: FixedBuffer<Int32>
+    _ memory: RunMemory, tokenizer: Tokenizer, catalyst: FixedBuffer<Int32>,
+    recording: FileHandle?, compared: FixedBuffer<Int32>
   ) {
     tokens = Commands.Stream<System>(memory, tokenizer: tokenizer)
+    tokens.catalyst = catalyst
     words = memory.text.ids
     scratch = memory.text.replyScratch
     self.recording = recording
@@ -89,10 +90,10 @@ struct CaseRunner<System: Host> {
         throw .idOutOfRange(id, position: index, vocabulary: vocabulary)
       }
     }
-    let map = session.cache.map
     guard prompt.count > 0 else { throw .inputEmpty }
-    guard map.admits(prompt.count + request.reply.count - 1) else {
-      throw .promptTooLong(tokens: prompt.count + request.reply.count, slots: map.slots)
+    let slots = prompt.count + request.reply.count
+    guard session.shape.eviction.policy != .full || session.admits(slots - 1) else {
+      throw .promptTooLong(tokens: slots, slots: session.shape.eviction.heldSlots)
     }
   }
 
@@ -104,7 +105,7 @@ struct CaseRunner<System: Host> {
     for index in 0..<sums.replyTokens { answer[Answer.count + index] = reply[index] }
     answer[Answer.magic] = CaseFrame.magic
     answer[Answer.replyTokens] = Int32(sums.replyTokens)
-    answer[Answer.peakSlots] = Int32(session.cache.map.liveSlots(after: sums.read - 1))
+    answer[Answer.peakSlots] = Int32(session.peakSlots(read: sums.read))
     answer[Answer.rows] = Int32(sums.rows)
     answer[Answer.tokens] = Int32(sums.tokens)
     answer[Answer.markedTokens] = Int32(sums.markedTokens)
@@ -130,10 +131,20 @@ struct CaseRunner<System: Host> {
   /// Reads a stream; every token but the first is predicted from those before it.
   private mutating func stream(_ request: CaseRequest) throws(Failure) {
     let prompt = request.prompt
+    do throws(Evictor.PromptDefect) {
+      try session.beginPrompt(
+        document: prompt.count, instruction: request.instruction, catalyst: tokens.catalyst)
+    } catch {
+      throw .prompt(error, policy: session.shape.profile.policy.name)
+    }
     var start = 0
+    var room = 0
     while start < prompt.count {
       if System.isInterrupted { throw .interrupted }
-      let count = min(session.tile.count, prompt.count - start)
+      if room == 0 { room = session.makeRoom(for: prompt.count - start) }
+      if room == 0 { throw .nonFinite(position: start) }
+      let count = min(session.tile.count, room)
+      room -= count
       for index in 0..<count { session.tile[index] = prompt[start + index] }
       guard session.prefill(start: start, count: count) else {
         throw .nonFinite(position: start + count)
@@ -163,7 +174,8 @@ struct CaseRunner<System: Host> {
   private mutating func reply(
     _ request: CaseRequest, _ console: inout Console<System>
   ) throws(Failure) {
-    try tokens.prefill(request.prompt, &console)
+    let instructionStart = request.prompt.count - request.instruction.count
+    try tokens.prefill(request.prompt, instructionStart: instructionStart, &console)
     var agrees = request.isCompared
     while sums.replyTokens < request.reply.count {
       if recording != nil || agrees {
@@ -176,6 +188,7 @@ struct CaseRunner<System: Host> {
       if tokens.tokenizer.isStop(token) || holds(request.stopByte, token) { break }
       request.reply[sums.replyTokens] = token
       sums.replyTokens += 1
+      guard session.admits(tokens.position) else { break }
       try tokens.step(token)
     }
     sums.read = tokens.position
@@ -241,8 +254,10 @@ struct CaseRequest {
 
   /// Everything behind the header.
   let payload: FixedBuffer<Int32>
-  /// Document and question.
+  /// Document and question; of a stream the document.
   let prompt: FixedBuffer<Int32>
+  /// The question, which policies that want one know from the start.
+  let instruction: FixedBuffer<Int32>
   /// Marks, or the full cache's reply.
   let extra: FixedBuffer<Int32>
   /// Where the reply goes: as long as it may be.
@@ -274,7 +289,8 @@ struct CaseRequest {
     let extraStart = start + document + question
     let replyStart = extraStart + extraWords
     payload = words.extracting(start..<replyStart)
-    prompt = words.extracting(start..<extraStart)
+    prompt = words.extracting(start..<(isStream ? start + document : extraStart))
+    instruction = words.extracting(start + document..<extraStart)
     extra = words.extracting(extraStart..<replyStart)
     reply = words.extracting(
       replyStart + CaseFrame.Answer.count..<replyStart + CaseFrame.Answer.count + replyTokens)

@@ -1,6 +1,7 @@
 package import Commands
 import Inference
 import ModelFormat
+import Profiles
 import Tokenization
 import Units
 
@@ -56,8 +57,10 @@ package enum EvaluationWorker<System: Host> {
       throw .tokenizerSection(
         .wrongSize(bytes: tokenizer.tokenCount, needed: vocabulary), file: name)
     }
+    let catalyst = try catalyst(profile, tokenizer, into: launch.memory.text.catalyst)
     var runner = CaseRunner<System>(
-      launch.memory, tokenizer: tokenizer, recording: recording, compared: compared)
+      launch.memory, tokenizer: tokenizer, catalyst: catalyst, recording: recording,
+      compared: compared)
     use(CaseRunner<System>.self)
     launch.seal()
     try runner.run(allocationsAtSeal: launch.allocationsAtSeal, &console)
@@ -66,6 +69,31 @@ package enum EvaluationWorker<System: Host> {
   /// Makes the runtime's description of a type that is used after the seal (see `Launch`).
   @inline(never)
   private static func use<Value>(_ type: Value.Type) {}
+
+  /// What infinipot runs over a full cache, as tokens in planned memory; the tokenizer's scratch is
+  /// never given back.
+  private static func catalyst(
+    _ profile: Profile, _ tokenizer: Tokenizer, into memory: FixedBuffer<Int32>
+  ) throws(Failure) -> FixedBuffer<Int32> {
+    if memory.count == 0 { return .empty }
+    let count = Tokenization.Encoder.scratchCount(wordBytesMax: 64)
+    let scratch = UnsafeMutablePointer<UInt32>.allocate(capacity: count)
+    unsafe scratch.initialize(repeating: 0, count: count)
+    // SAFETY: `count` initialized words that live as long as the process.
+    let words = unsafe FixedBuffer(unsafeBase: scratch, count: count)
+    var encoder = Tokenization.Encoder(tokenizer: tokenizer, scratch: words)
+    var sink = TokenSink(memory)
+    let options = Tokenization.Encoder.Options(
+      addsBeginAndEnd: false, parsesSpecial: false, startsText: false)
+    do {
+      try profile.infiniPotCatalyst.withBytes { (bytes) throws(TokenizationError) in
+        try encoder.encode(bytes, options: options, into: &sink)
+      }
+    } catch {
+      throw .wordTooLong(limitBytes: 64)
+    }
+    return sink.tokens
+  }
 
   private static func recording(_ path: CString) throws(Failure) -> FileHandle? {
     if path.text.equals("-") { return nil }

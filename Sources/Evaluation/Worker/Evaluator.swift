@@ -175,6 +175,7 @@ package struct Evaluator {
       + [settings.model] + settings.options
       + ["--policy", cache.name, "--context", String(max(slots, 5))]
       + ["--threads", String(settings.threads)]
+      + (cache.holdsPrompt ? ["--prompt-max", String(cases.map(\.slots).max() ?? 1)] : [])
   }
 
   /// Sends the next case to a child, or leaves it without one.

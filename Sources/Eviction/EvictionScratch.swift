@@ -1,0 +1,26 @@
+package import Memory
+package import Units
+
+/// What one thread needs to choose slots.
+///
+/// Shapes: S slots.
+package struct EvictionScratch: BitwiseCopyable {
+  /// Scores of one set.
+  package let scores: FixedBuffer<UInt64>  // [S]
+
+  /// Finds the lowest scores.
+  package let selection: Selection
+
+  /// Finds the order of slots.
+  package let sorter: SlotSorter
+
+  /// Lays the scratch of one thread out in the current region of `arena`.
+  package init(_ settings: EvictionSettings, in arena: inout Arena) {
+    let slots = settings.policy.isArithmetic ? 0 : settings.heldSlots
+    scores = arena.take(slots)
+    let histogram: FixedBuffer<UInt32> = arena.take(Selection.histogramCount)
+    selection = Selection(histogram: histogram)
+    sorter = SlotSorter(
+      histogram: histogram, first: arena.take(slots), second: arena.take(slots))
+  }
+}

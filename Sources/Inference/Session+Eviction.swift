@@ -1,0 +1,294 @@
+import Cache
+package import Eviction
+import Kernels
+import ModelFormat
+import Quantization
+package import Units
+
+/// Keeps the cache within its slots: what happens between two chunks of the stream.
+extension Session {
+  /// The policy's view of the cache.
+  package var evictor: Evictor { cache.evictor }
+
+  var settings: EvictionSettings { cache.evictor.settings }
+
+  /// Whether a token may come at stream position `position`.
+  ///
+  /// Keys of int4 are never rotated again, so that a policy with original positions ends where the
+  /// model's trained context does.
+  package func admits(_ position: Int) -> Bool {
+    if settings.policy.isArithmetic { return cache.map.admits(position) }
+    let state = evictor.progress
+    if settings.policy.holdsPrompt && !state.isGenerating && !state.isAnswering {
+      return position < settings.heldSlots
+    }
+    if cache.keyLayout.format == .int4 {
+      return position < max(shape.model.trainedContext, settings.slots)
+    }
+    // Stream positions are 32 bits wide.
+    return position < Int(UInt32.max)
+  }
+
+  /// Forgets what was read: another stream begins.
+  package func restart() { evictor.restart() }
+
+  /// The most slots of any KV head that were taken at any moment, once `read` tokens were read.
+  package func peakSlots(read: Int) -> Int {
+    settings.policy.isArithmetic
+      ? cache.map.liveSlots(after: max(read, 1) - 1) : evictor.progress.peak
+  }
+
+  /// Announces a document of `document` tokens and the instruction behind it, from where the stream
+  /// stands.
+  ///
+  /// `catalyst` is what infinipot runs over a full cache to see what matters; where it is empty, and
+  /// for citrus, that is the instruction. The text of both is copied.
+  package func beginPrompt(
+    document: Int, instruction: FixedBuffer<Int32>, catalyst: FixedBuffer<Int32> = .empty
+  ) throws(Evictor.PromptDefect) {
+    let isOwn = settings.policy == .infiniPot && catalyst.count > 0
+    let probe = isOwn ? catalyst : instruction
+    guard !settings.policy.probes || probe.count <= probeTokens.count else {
+      throw .instructionTooLong
+    }
+    for index in 0..<min(probe.count, probeTokens.count) { probeTokens[index] = probe[index] }
+    try evictor.beginPrompt(
+      document: document, instruction: instruction.count, probe: probe.count)
+  }
+
+  /// Says that the prompt has been read: what follows is generated.
+  package func endPrompt() {
+    guard settings.policy.isFrozen else { return }
+    if evictor.progress.windowStart < evictor.progress.position {
+      var pass = Pass()
+      pass.work = .choose
+      run(pass)
+      evictor.endChoice()
+    }
+    var progress = evictor.progress
+    progress.isGenerating = true
+    progress.promptEnd = progress.position
+    evictor.progress = progress
+  }
+
+  /// Makes room for the next of `count` tokens; returns how many may be read before the next call.
+  ///
+  /// Returns 0 where a number was not finite: the run cannot go on.
+  package func makeRoom(for count: Int) -> Int {
+    if settings.policy.isArithmetic { return count }
+    if settings.policy.probes && !evictor.progress.isGenerating {
+      return makeRoomProbing(for: count)
+    }
+    let (tokens, drop) = evictor.room(for: count)
+    let progress = evictor.progress
+    // Once something was dropped, positions are counted anew where the trained context ends.
+    let isAtEnd = progress.turn + tokens > shape.model.trainedContext
+    let turnsOver =
+      isAtEnd && progress.turn > progress.live - drop && cache.keyLayout.format == .int8
+    rearrange(dropping: drop, admitting: tokens, turnsOver: turnsOver)
+    return tokens
+  }
+
+  /// Frees slots, counts positions anew where asked, and sets slots aside, in every set.
+  func rearrange(dropping drop: Int, admitting tokens: Int, turnsOver: Bool) {
+    var pass = Pass()
+    pass.dropped = drop
+    pass.admitted = tokens
+    pass.turnsOver = turnsOver
+    run(pass)
+    evictor.advance(tokens: tokens, dropped: drop, turnsOver: turnsOver)
+  }
+
+  /// Does with every set what `pass` says, between two chunks.
+  func run(_ pass: Pass) {
+    unsafe pool.compute(context(pass)) { session, thread, _ in
+      // SAFETY: `compute` passes the address of a copy of the context.
+      unsafe session.assumingMemoryBound(to: Session.self).pointee.keepRoom(thread: thread)
+    }
+  }
+
+  private func keepRoom(thread: Int) {
+    pool.share(evictor.table.count, thread: thread) { sets in
+      let scratch = evictor.scratch[thread]
+      for set in sets {
+        switch now.work {
+        case .choose:
+          evictor.choose(in: set, scratch: scratch)
+          compact(set)
+        case .forget: evictor.forgetProbe(in: set, from: now.start)
+        case .makeRoom:
+          if now.dropped > 0 { evictor.evict(now.dropped, from: set, scratch: scratch) }
+          if now.turnsOver { turnOver(set, scratch, thread) }
+          evictor.table.assign(now.admitted, in: set)
+        }
+      }
+    }
+  }
+
+  /// The KV heads that keep their tokens in a set.
+  private func heads(of set: Int) -> (layer: Int, heads: Range<Int>) {
+    let perLayer = evictor.table.setsPerLayer
+    let head = set % perLayer
+    return (set / perLayer, perLayer == 1 ? 0..<shape.model.kvHeads : head..<head + 1)
+  }
+
+  /// Moves what is kept to the first slots, in order.
+  private func compact(_ set: Int) {
+    let (layer, heads) = heads(of: set)
+    let positions = evictor.table.positions(set)
+    var target = 0
+    for slot in 0..<positions.count where positions[slot] != SlotTable.free {
+      if slot != target {
+        for head in heads { cache.move(layer: layer, head: head, from: slot, to: target) }
+        evictor.table.move(from: slot, to: target, in: set)
+      }
+      target += 1
+    }
+  }
+
+  /// Rotates the keys of a set to their place among the kept tokens, in stream order.
+  private func turnOver(_ set: Int, _ scratch: EvictionScratch, _ thread: Int) {
+    let (layer, heads) = heads(of: set)
+    let (positions, turns) = (evictor.table.positions(set), evictor.table.turns(set))
+    let order = scratch.sorter.order(of: positions)
+    let pairs = shape.model.rotatedDimensions / 2
+    let own = attentionScratch[thread]
+    let key = own.vector.extracting(0..<shape.model.headDimension)
+    for place in 0..<order.count {
+      let slot = Int(order[place])
+      let turned = place - Int(turns[slot])
+      if turned == 0 { continue }
+      Rotary.fillTable(
+        turningBy: turned, fractions: model.rotary, cosines: own.cosines.extracting(0..<pairs),
+        sines: own.sines.extracting(0..<pairs))
+      for head in heads {
+        let keys = cache.keys(layer: layer, head: head)
+        cache.keyLayout.read(slot: slot, of: keys, into: key)
+        kernels.rope(
+          key, headDimension: key.count, pairing: shape.model.ropePairing,
+          cosines: own.cosines.extracting(0..<pairs), sines: own.sines.extracting(0..<pairs))
+        kernels.appendKey(key, slot: slot, layout: cache.keyLayout, keys: keys)
+      }
+      turns[slot] = UInt32(place)
+    }
+  }
+
+  // MARK: During a step
+
+  /// The position that the token at stream position `position` is rotated to.
+  func turn(of position: Int) -> Int {
+    if settings.policy.isArithmetic { return position }
+    let progress = evictor.progress
+    return progress.turn - (progress.position - position)
+  }
+
+  /// The slot of token `token` of the tile.
+  func slot(_ layer: Int, head: Int, token: Int) -> Int {
+    let position = now.start + token
+    if settings.policy.isArithmetic { return cache.map.slot(of: position) }
+    let table = evictor.table
+    let index = position - evictor.progress.chunkStart
+    return Int(table.targets(table.set(layer: layer, head: head))[index])
+  }
+
+  /// Slots that attention looks at for token `token` of the tile.
+  func liveSlots(token: Int) -> Int {
+    if settings.policy.isArithmetic { return cache.map.liveSlots(after: now.start + token) }
+    return evictor.progress.used
+  }
+
+  /// Whether token `token` of the tile overwrites one that the first tokens still tell apart.
+  func overwrites(token: Int) -> Bool {
+    settings.policy.isArithmetic && cache.map.overwrites(at: now.start + token)
+  }
+
+  /// Writes down which tokens of the tile the slots of a layer hold now.
+  func storePositions(_ layer: Int, tokens: Range<Int>) {
+    let table = evictor.table
+    if settings.policy.isArithmetic {
+      let positions = cache.positions(layer: layer, head: 0)
+      for token in tokens {
+        positions[slot(layer, head: 0, token: token)] = UInt32(now.start + token)
+      }
+      return
+    }
+    for token in tokens {
+      let position = now.start + token
+      for head in 0..<table.setsPerLayer {
+        table.store(
+          token: position - evictor.progress.chunkStart, position: position,
+          turn: turn(of: position), in: table.set(layer: layer, head: head))
+      }
+    }
+  }
+
+  /// Whether the policy looks at what any of these tokens of the tile see.
+  func isSeen(_ tokens: Range<Int>) -> Bool {
+    guard settings.policy.observes else { return false }
+    for token in tokens where evictor.observes(now.start + token) { return true }
+    return false
+  }
+
+  /// Keeps what softmax left of one run for `observe`.
+  func keep(
+    _ parts: AttentionParts, run: Int, rows: Int, live: Int, in sight: Sight, firstRow: Int = 0,
+    _ thread: Int
+  ) {
+    let count = min(RunShape.runSlots, live - run * RunShape.runSlots)
+      .roundedUp(toMultipleOf: 16)
+    for row in 0..<rows {
+      let start = row * RunShape.runSlots
+      sight.keep(
+        attentionScratch[thread].scores.extracting(start..<start + count), top: parts.tops[row],
+        row: firstRow + row, run: run)
+    }
+  }
+
+  /// Shows the policy what one token gives each slot of a KV head, all query heads together: their
+  /// rows of `sight` from `firstRow` on, and of the totals from `firstTotal` on.
+  func observe(
+    _ layer: Int, head: Int, token: Int, live: Int, sight: Sight, firstRow: Int,
+    firstTotal: Int, _ thread: Int
+  ) {
+    let position = now.start + token
+    guard evictor.observes(position) else { return }
+    let own = attentionScratch[thread]
+    let share = evictor.shares[thread]
+    share.row.fill(0)
+    for row in 0..<shape.headsPerGroup {
+      look(row: firstRow + row, of: sight, total: firstTotal + row, live: live, thread)
+      ProbabilityRows.add(own.seen.extracting(0..<live), to: share.row.extracting(0..<live))
+    }
+    evictor.observe(
+      layer: layer, head: head, position: position, stamp: stamp(layer), share)
+  }
+
+  /// Puts one row of probabilities into this thread's `seen`.
+  func look(row: Int, of sight: Sight, total: Int, live: Int, _ thread: Int) {
+    let own = attentionScratch[thread]
+    kernels.probabilities(
+      numerators: sight.numerators(row: row), tops: sight.tops(row: row),
+      run: RunShape.runSlots, slotCount: live, top: own.totals.tops[total],
+      sum: own.totals.sums[total], into: own.seen)
+  }
+
+  /// Adds what all threads saw of a layer to the scores.
+  func fold(_ layer: Int, _ thread: Int) {
+    guard isSeen(0..<now.count) else { return }
+    let used = evictor.progress.used
+    let runs = RunShape.runs(slots: used)
+    pool.share(shape.model.kvHeads * runs, thread: thread) { items in
+      for item in items {
+        let start = item % runs * RunShape.runSlots
+        evictor.fold(
+          layer: layer, head: item / runs, stamp: stamp(layer),
+          slots: start..<min(start + RunShape.runSlots, used))
+      }
+    }
+  }
+
+  /// Another number for each tile and layer, never 0.
+  private func stamp(_ layer: Int) -> UInt64 {
+    UInt64(now.start * shape.model.layers + layer + 1)
+  }
+}

@@ -1,0 +1,185 @@
+import Eviction
+import Inference
+import Kernels
+import Profiles
+import Quantization
+import TestSupport
+
+/// The slots of an evicting policy as lists, and everything every query ever saw.
+///
+/// Shares nothing with the fast one but the numbers of the policy. A policy whose KV heads keep the
+/// same tokens has lists for each of them all the same.
+struct SlowEviction {
+  /// What a slot holds for one KV head.
+  struct Held {
+    let position: Int
+    var turn: Int
+    var key: [QuantizedGroup]
+    let value: [QuantizedGroup]
+  }
+
+  /// What one query gave the tokens it saw, all query heads of the KV head together.
+  struct Look {
+    let query: Int
+    let seen: Int
+    var given: [Int: UInt64]
+  }
+
+  let settings: EvictionSettings
+  let trainedContext: Int
+  var held: [[[Held?]]]  // [layers][KV heads][slots]
+  var looks: [[[Look]]]  // [layers][KV heads][queries]
+  var turn = 0
+  var turnovers = 0
+
+  init(_ settings: EvictionSettings, layers: Int, kvHeads: Int, trainedContext: Int) {
+    self.settings = settings
+    self.trainedContext = trainedContext
+    held = Array(
+      repeating: Array(repeating: Array(repeating: nil, count: settings.slots), count: kvHeads),
+      count: layers)
+    looks = Array(repeating: Array(repeating: [], count: kvHeads), count: layers)
+  }
+
+  /// Tokens that are kept, in stream order.
+  private func kept(_ layer: Int, _ head: Int) -> [Int] {
+    held[layer][head].compactMap { $0?.position }.sorted()
+  }
+
+  /// Makes room for a chunk; returns how many tokens it has.
+  mutating func makeRoom(for count: Int, turning model: SlowModel) -> Int {
+    let live = kept(0, 0).count
+    var (tokens, drop) = (min(count, settings.chunk), 0)
+    if settings.policy == .scissorhands {
+      if live == settings.slots { drop = settings.drop }
+      tokens = min(tokens, settings.slots - live + drop)
+    } else {
+      drop = max(0, live + tokens - settings.slots)
+    }
+    for layer in held.indices {
+      for head in held[layer].indices where drop > 0 {
+        let gone = self.gone(layer, head, drop)
+        for slot in held[layer][head].indices {
+          if let position = held[layer][head][slot]?.position, gone.contains(position) {
+            held[layer][head][slot] = nil
+          }
+        }
+      }
+    }
+    if turn + tokens > trainedContext && turn > live - drop { turnOver(model) }
+    return tokens
+  }
+
+  /// The tokens that go: the lowest scores, of equal ones the oldest.
+  private func gone(_ layer: Int, _ head: Int, _ drop: Int) -> Set<Int> {
+    let tokens = kept(layer, head)
+    var recent = 0
+    let score: (Int) -> Int64
+    switch settings.policy {
+    case .h2o:
+      recent = settings.recentPercent * (tokens.count - drop) / 100
+      score = { token in
+        Int64(looks[layer][head].reduce(0) { $0 + ($1.given[token] ?? 0) })
+      }
+    case .tova:
+      score = { token in
+        Int64(looks[layer].reduce(0) { $0 + ($1.last?.given[token] ?? 0) })
+      }
+    default:
+      recent = settings.recent
+      let last = looks[layer][head].suffix(settings.history)
+      let heads = UInt64(looks[layer][head].isEmpty ? 1 : headsPerGroup)
+      score = { token in
+        -Int64(
+          last.count { look in
+            look.given[token].map { $0 * UInt64(look.seen) < heads << 24 } ?? false
+          })
+      }
+    }
+    let order = tokens.dropLast(recent).map { (score($0), $0) }.sorted { $0 < $1 }
+    return Set(order.prefix(drop).map(\.1))
+  }
+
+  var headsPerGroup = 1
+
+  /// Rotates what is kept to its place in stream order.
+  private mutating func turnOver(_ model: SlowModel) {
+    turnovers += 1
+    for layer in held.indices {
+      for head in held[layer].indices {
+        let order = kept(layer, head)
+        for slot in held[layer][head].indices {
+          guard var one = held[layer][head][slot],
+            let place = order.firstIndex(of: one.position)
+          else { continue }
+          if place != one.turn {
+            let d = model.pack.model.headDimension
+            let key = (0..<d).map { one.key[$0 / 32].value($0 % 32, format: .int8) }
+            one.key = Reference.cached(
+              model.turned(key, to: place - one.turn), isInt4: false)
+          }
+          one.turn = place
+          held[layer][head][slot] = one
+        }
+      }
+    }
+    turn = kept(0, 0).count
+  }
+
+  /// Puts a token into the lowest free slot.
+  mutating func store(
+    _ layer: Int, position: Int, keys: [[QuantizedGroup]], values: [[QuantizedGroup]]
+  ) {
+    for head in held[layer].indices {
+      guard let slot = held[layer][head].firstIndex(where: { $0 == nil }) else {
+        preconditionFailure("room was made")
+      }
+      held[layer][head][slot] = Held(
+        position: position, turn: turn, key: keys[head], value: values[head])
+    }
+  }
+}
+
+extension SlowModel {
+  /// One query head over the slots of a KV head, free ones unseen; the policy takes note.
+  mutating func attend(_ layer: Int, kvHead: Int, prepared: Reference.Row) -> [Float] {
+    guard let slots = eviction?.held[layer][kvHead] else { return [] }
+    let d = pack.model.headDimension
+    let none = Reference.cached([Float](repeating: 0, count: d), isInt4: valuesAreInt4)
+    let scores = slots.map { slot in
+      slot.map {
+        Reference.score(query: prepared, key: $0.key, isInt4: keysAreInt4, dimensions: d)
+      } ?? 0
+    }
+    var total = (output: [Float](repeating: 0, count: d), top: KernelSet.emptyTop, sum: Float(0))
+    var runs: [Reference.Run] = []
+    for start in stride(from: 0, to: scores.count, by: RunShape.runSlots) {
+      let range = start..<min(start + RunShape.runSlots, scores.count)
+      let run = Reference.softmax(
+        Array(scores[range]), isVisible: slots[range].map { $0 != nil })
+      let part = Reference.weightedSum(
+        run.numerators, values: slots[range].map { $0?.value ?? none }, isInt4: valuesAreInt4,
+        dimensions: d)
+      Reference.merge(part: part, top: run.top, sum: run.sum, into: &total)
+      runs.append(run)
+    }
+    let row = Reference.probabilities(runs, top: total.top, sum: total.sum)
+    note(layer, kvHead, slots, row)
+    let output = total.output.map { $0 / total.sum }
+    return valuesAreInt4 ? rotated(output) : output
+  }
+
+  private mutating func note(
+    _ layer: Int, _ head: Int, _ slots: [SlowEviction.Held?], _ row: [UInt32]
+  ) {
+    if eviction?.looks[layer][head].last?.query != position {
+      eviction?.looks[layer][head].append(
+        SlowEviction.Look(query: position, seen: slots.count { $0 != nil }, given: [:]))
+    }
+    let last = (eviction?.looks[layer][head].count ?? 1) - 1
+    for (slot, given) in zip(slots, row) {
+      guard let position = slot?.position else { continue }
+      eviction?.looks[layer][head][last].given[position, default: 0] += UInt64(given)
+    }
+  }
+}
