@@ -83,7 +83,8 @@ let package = Package(
     swift(
       "Evaluation",
       [
-        "Units", "Eviction", "Profiles", "ModelFormat", "Tokenization", "Inference", "Commands",
+        "Units", "Profiles", "Kernels", "ModelFormat", "Tokenization", "Cache", "Inference",
+        "Commands",
         "Packing",
       ]),
 

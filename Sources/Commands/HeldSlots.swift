@@ -1,5 +1,4 @@
 import Cache
-import Eviction
 import Inference
 import ModelFormat
 import Units
@@ -20,48 +19,32 @@ struct HeldSlots<System: Host> {
     do { file = try System.create(path) } catch { throw .host(error, .writing, name) }
   }
 
-  /// Writes the ids of `prompt`, which reading it may change.
-  func write(prompt: FixedBuffer<Int32>, _ session: Session) throws(Failure) {
+  /// Writes the prompt before it is read; a policy may shorten it in place.
+  func begin(_ prompt: FixedBuffer<Int32>, _ session: Session) throws(Failure) {
     try write(0x3148_4554)
     try write(UInt32(prompt.count))
-    try write(UInt32(Self.sets(session)))
+    try write(UInt32(session.slotSets))
     try write(prompt.bytes)
   }
 
-  /// Writes what the cache holds after a prompt of `promptTokens` tokens, of which `read` were read.
-  func writeSlots(promptTokens: Int, read: Int, _ session: Session) throws(Failure) {
-    let (cache, policy) = (session.cache, session.shape.eviction.policy)
-    let perLayer = Self.sets(session) / session.shape.model.layers
-    let live =
-      policy.isArithmetic ? cache.map.liveSlots(after: read - 1) : session.evictor.table.slots
-    for set in 0..<Self.sets(session) {
-      let positions = cache.positions(layer: set / perLayer, head: set % perLayer)
-      try write(UInt32(live))
-      for slot in 0..<live {
-        try write(Self.place(positions[slot], promptTokens, read, session))
+  /// Writes what the cache holds now that `stream` has read the prompt.
+  func finish(_ stream: Stream<System>) throws(Failure) {
+    let session = stream.memory.session
+    for set in 0..<session.slotSets {
+      let positions = session.heldPositions(set: set, read: stream.position)
+      try write(UInt32(positions.count))
+      var words = InlineArray<256, UInt32>(repeating: 0)
+      var count = 0
+      for index in 0..<positions.count {
+        words[count] = stream.origin(of: positions[index]).littleEndian
+        count += 1
+        if count < words.count && index + 1 < positions.count { continue }
+        // SAFETY: integers have no padding.
+        try unsafe write(words.span.extracting(0..<count).bytes)
+        count = 0
       }
     }
     System.close(file)
-  }
-
-  private static func sets(_ session: Session) -> Int {
-    let isArithmetic = session.shape.eviction.policy.isArithmetic
-    return session.shape.model.layers * (isArithmetic ? 1 : session.evictor.table.setsPerLayer)
-  }
-
-  /// Where in the prompt the token at stream position `position` stands: the same, unless the policy
-  /// read only some of the prompt's tokens.
-  private static func place(
-    _ position: UInt32, _ promptTokens: Int, _ read: Int, _ session: Session
-  ) -> UInt32 {
-    guard read < promptTokens, position < read else { return position }
-    switch session.shape.eviction.policy {
-    case .truncate:
-      let head = read - read / 2
-      return position < head ? position : position + UInt32(promptTokens - read)
-    case .gemFilter: return session.selectedPositions[Int(position)]
-    default: return position
-    }
   }
 
   private func write(_ word: UInt32) throws(Failure) {

@@ -125,10 +125,10 @@ package enum RunCommand<System: Host> {
     if let instruction = options.text(.prompt) { try prompt.append(instruction) }
     guard prompt.textBytes > 0 else { throw .inputEmpty }
     try prompt.build(afterReply: false)
-    try held?.write(prompt: prompt.tokens, stream.memory.session)
-    try stream.prefill(prompt.tokens, instructionStart: prompt.instructionStart, &console)
-    try held?.writeSlots(
-      promptTokens: prompt.tokens.count, read: stream.position, stream.memory.session)
+    try held?.begin(prompt.tokens, stream.memory.session)
+    try stream.prefill(
+      prompt.tokens, instructionStart: prompt.instructionStart, &console)
+    try held?.finish(stream)
     if options.has(.json) { console.output.append("{\"reply\":\"") }
     try stream.reply(tokensMax: profile.replyTokens, &matcher, &writer, &console)
     if options.has(.json) { console.output.append("\"") }

@@ -1,3 +1,4 @@
+import Cache
 import Eviction
 package import Inference
 import Profiles
@@ -15,6 +16,9 @@ package struct Stream<System: Host> {
   /// Tokens that are in the cache or were.
   package private(set) var position = 0
 
+  /// Tokens of the last prompt, and how many of them the policy let in.
+  private var prompt = (tokens: 0, kept: 0)
+
   /// What infinipot runs over a full cache.
   package var catalyst = FixedBuffer<Int32>.empty
 
@@ -30,14 +34,28 @@ package struct Stream<System: Host> {
   /// Forgets what was read: another stream begins.
   package mutating func restart() {
     position = 0
+    prompt = (0, 0)
     memory.session.restart()
+  }
+
+  /// Where a token that stands at `position` of the stream stood in the prompt: policies may choose
+  /// tokens of a long prompt before it is read.
+  func origin(of position: UInt32) -> UInt32 {
+    let place = Int(position)
+    guard prompt.kept < prompt.tokens, place < prompt.kept else { return position }
+    if memory.session.shape.eviction.policy == .gemFilter {
+      return memory.session.selectedPositions[place]
+    }
+    let head = prompt.kept - prompt.kept / 2
+    return UInt32(place < head ? place : prompt.tokens - prompt.kept + place)
   }
 
   /// Runs `tokens` through the model, tile by tile; the logits of the last one follow.
   ///
   /// The tokens from `instructionStart` on are the instruction.
   package mutating func prefill(
-    _ tokens: FixedBuffer<Int32>, instructionStart: Int, _ console: inout Console<System>
+    _ tokens: FixedBuffer<Int32>, instructionStart: Int,
+    _ console: inout Console<System>
   ) throws(Failure) {
     let session = memory.session
     let start = System.nanoseconds()
@@ -45,8 +63,10 @@ package struct Stream<System: Host> {
     if session.shape.eviction.policy == .gemFilter && tokens.count > most {
       throw .promptTooLong(tokens: tokens.count, slots: most)
     }
+    prompt.tokens = tokens.count
     guard let tokens = session.filtered(shortened(tokens), instructionStart: instructionStart)
     else { throw .nonFinite(position: tokens.count) }
+    prompt.kept = tokens.count
     do throws(Evictor.PromptDefect) {
       let document = min(instructionStart, tokens.count)
       try session.beginPrompt(
@@ -88,17 +108,6 @@ package struct Stream<System: Host> {
     figures.promptNanoseconds += System.nanoseconds() - start
   }
 
-  /// Runs one more token, for which the cache must have room; its logits follow.
-  package mutating func step(_ token: Int32) throws(Failure) {
-    let session = memory.session
-    guard session.makeRoom(for: 1) > 0 else { throw .nonFinite(position: position) }
-    session.tile[0] = token
-    guard session.prefill(start: position, count: 1) && session.project(row: 0) else {
-      throw .nonFinite(position: position)
-    }
-    position += 1
-  }
-
   /// Without the middle where the policy is to truncate and the tokens leave no room for a reply.
   private func shortened(_ tokens: FixedBuffer<Int32>) -> FixedBuffer<Int32> {
     let settings = memory.session.shape.eviction
@@ -107,6 +116,17 @@ package struct Stream<System: Host> {
     let tail = tokens.count - kept / 2
     for index in 0..<kept / 2 { tokens[kept - kept / 2 + index] = tokens[tail + index] }
     return tokens.extracting(0..<kept)
+  }
+
+  /// Runs one more token, for which the cache must have room; its logits follow.
+  package mutating func step(_ token: Int32) throws(Failure) {
+    let session = memory.session
+    _ = session.makeRoom(for: 1)
+    session.tile[0] = token
+    guard session.prefill(start: position, count: 1) && session.project(row: 0) else {
+      throw .nonFinite(position: position)
+    }
+    position += 1
   }
 
   /// Samples, prints and feeds back tokens until the reply ends.

@@ -27,14 +27,6 @@ package struct Observation: BitwiseCopyable {
     votes = arena.take(policy == .scissorhands ? 2 * kvHeads * slots : 0)
     touched = arena.take(policy.observes ? kvHeads : 0)
   }
-
-  /// Forgets what was seen.
-  func restart() {
-    row.fill(0)
-    sums.fill(0)
-    votes.fill(0)
-    touched.fill(0)
-  }
 }
 
 extension Evictor {

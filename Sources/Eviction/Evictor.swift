@@ -141,8 +141,6 @@ package struct Evictor: BitwiseCopyable {
     sums.fill(0)
     last.fill(0)
     votes.fill(0)
-    surprise.fill(0)
-    for thread in 0..<shares.count { shares[thread].restart() }
   }
 
   /// What makes room for a chunk: how many tokens it may have, and how many slots of each set go.

@@ -1,6 +1,8 @@
-import Eviction
+import Cache
 import Commands
+import Eviction
 import Inference
+import Kernels
 import ModelFormat
 import Profiles
 import Tokenization
@@ -91,9 +93,11 @@ struct CaseRunner<System: Host> {
       }
     }
     guard prompt.count > 0 else { throw .inputEmpty }
-    let slots = prompt.count + request.reply.count
-    guard session.shape.eviction.policy != .full || session.admits(slots - 1) else {
-      throw .promptTooLong(tokens: slots, slots: session.shape.eviction.heldSlots)
+    // Policies make room; a cache that keeps everything must have it.
+    guard session.shape.eviction.policy == .full else { return }
+    let map = session.cache.map
+    guard map.admits(prompt.count + request.reply.count - 1) else {
+      throw .promptTooLong(tokens: prompt.count + request.reply.count, slots: map.slots)
     }
   }
 
@@ -131,12 +135,7 @@ struct CaseRunner<System: Host> {
   /// Reads a stream; every token but the first is predicted from those before it.
   private mutating func stream(_ request: CaseRequest) throws(Failure) {
     let prompt = request.prompt
-    do throws(Evictor.PromptDefect) {
-      try session.beginPrompt(
-        document: prompt.count, instruction: request.instruction, catalyst: tokens.catalyst)
-    } catch {
-      throw .prompt(error, policy: session.shape.profile.policy.name)
-    }
+    try begin(stream: prompt, instruction: request.instruction)
     var start = 0
     var room = 0
     while start < prompt.count {
@@ -167,6 +166,22 @@ struct CaseRunner<System: Host> {
     sums.read = start
   }
 
+  /// Announces a stream: all of it is a document; the case's question is the instruction for policies
+  /// that want one, and is not read.
+  private func begin(
+    stream prompt: FixedBuffer<Int32>, instruction: FixedBuffer<Int32>
+  ) throws(Failure) {
+    do throws(Evictor.PromptDefect) {
+      try session.beginPrompt(
+        document: prompt.count, instruction: instruction, catalyst: tokens.catalyst)
+    } catch {
+      throw .prompt(error, policy: session.shape.profile.policy.name)
+    }
+    guard session.admits(prompt.count - 1) else {
+      throw .promptTooLong(tokens: prompt.count, slots: session.shape.eviction.heldSlots)
+    }
+  }
+
   /// Reads the prompt and replies greedily, up to a token whose text holds the stop byte.
   ///
   /// As long as the reply is that of the full cache, both have read the same tokens, so that their
@@ -174,8 +189,8 @@ struct CaseRunner<System: Host> {
   private mutating func reply(
     _ request: CaseRequest, _ console: inout Console<System>
   ) throws(Failure) {
-    let instructionStart = request.prompt.count - request.instruction.count
-    try tokens.prefill(request.prompt, instructionStart: instructionStart, &console)
+    try tokens.prefill(
+      request.prompt, instructionStart: request.documentTokens, &console)
     var agrees = request.isCompared
     while sums.replyTokens < request.reply.count {
       if recording != nil || agrees {
@@ -254,9 +269,11 @@ struct CaseRequest {
 
   /// Everything behind the header.
   let payload: FixedBuffer<Int32>
+  /// Tokens of the document.
+  let documentTokens: Int
   /// Document and question; of a stream the document.
   let prompt: FixedBuffer<Int32>
-  /// The question, which policies that want one know from the start.
+  /// The question.
   let instruction: FixedBuffer<Int32>
   /// Marks, or the full cache's reply.
   let extra: FixedBuffer<Int32>
@@ -278,6 +295,7 @@ struct CaseRequest {
     comparedFile = Int(header[Request.comparedFile])
     firstRow = CaseFrame.whole(header[Request.firstRow], header[Request.firstRow + 1])
     let document = Int(header[Request.documentTokens])
+    documentTokens = document
     let question = Int(header[Request.questionTokens])
     let extraWords = Int(header[Request.extraWords])
     let replyTokens = Int(header[Request.replyTokensMax])

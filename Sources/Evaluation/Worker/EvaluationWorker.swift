@@ -57,7 +57,10 @@ package enum EvaluationWorker<System: Host> {
       throw .tokenizerSection(
         .wrongSize(bytes: tokenizer.tokenCount, needed: vocabulary), file: name)
     }
-    let catalyst = try catalyst(profile, tokenizer, into: launch.memory.text.catalyst)
+    let catalyst =
+      profile.policy == .infiniPot
+      ? try Self.catalyst(profile, tokenizer, into: launch.memory.text.catalyst)
+      : .empty
     var runner = CaseRunner<System>(
       launch.memory, tokenizer: tokenizer, catalyst: catalyst, recording: recording,
       compared: compared)
@@ -66,34 +69,38 @@ package enum EvaluationWorker<System: Host> {
     try runner.run(allocationsAtSeal: launch.allocationsAtSeal, &console)
   }
 
-  /// Makes the runtime's description of a type that is used after the seal (see `Launch`).
-  @inline(never)
-  private static func use<Value>(_ type: Value.Type) {}
-
-  /// What infinipot runs over a full cache, as tokens in planned memory; the tokenizer's scratch is
-  /// never given back.
+  /// The tokens of the text that infinipot runs over a full cache, as `run` makes them; the words
+  /// they are made with lie outside the plan, before the seal.
   private static func catalyst(
-    _ profile: Profile, _ tokenizer: Tokenizer, into memory: FixedBuffer<Int32>
+    _ profile: Profile, _ tokenizer: Tokenizer, into tokens: FixedBuffer<Int32>
   ) throws(Failure) -> FixedBuffer<Int32> {
-    if memory.count == 0 { return .empty }
     let count = Tokenization.Encoder.scratchCount(wordBytesMax: 64)
-    let scratch = UnsafeMutablePointer<UInt32>.allocate(capacity: count)
-    unsafe scratch.initialize(repeating: 0, count: count)
+    let words = UnsafeMutablePointer<UInt32>.allocate(capacity: count)
+    unsafe words.initialize(repeating: 0, count: count)
     // SAFETY: `count` initialized words that live as long as the process.
-    let words = unsafe FixedBuffer(unsafeBase: scratch, count: count)
-    var encoder = Tokenization.Encoder(tokenizer: tokenizer, scratch: words)
-    var sink = TokenSink(memory)
-    let options = Tokenization.Encoder.Options(
-      addsBeginAndEnd: false, parsesSpecial: false, startsText: false)
+    let scratch = unsafe FixedBuffer(unsafeBase: words, count: count)
+    var encoder = Tokenization.Encoder(tokenizer: tokenizer, scratch: scratch)
+    var sink = TokenSink(tokens)
     do {
       try profile.infiniPotCatalyst.withBytes { (bytes) throws(TokenizationError) in
-        try encoder.encode(bytes, options: options, into: &sink)
+        try encoder.encode(
+          bytes,
+          options: Tokenization.Encoder.Options(
+            addsBeginAndEnd: false, parsesSpecial: false, startsText: false), into: &sink)
       }
     } catch {
-      throw .wordTooLong(limitBytes: 64)
+      switch error {
+      case .noTokenForByte(let byte): throw .noTokenForByte(Int(byte))
+      case .wordTooLong: throw .wordTooLong(limitBytes: 64)
+      default: throw .promptTooLong(tokens: tokens.count, slots: tokens.count)
+      }
     }
     return sink.tokens
   }
+
+  /// Makes the runtime's description of a type that is used after the seal (see `Launch`).
+  @inline(never)
+  private static func use<Value>(_ type: Value.Type) {}
 
   private static func recording(_ path: CString) throws(Failure) -> FileHandle? {
     if path.text.equals("-") { return nil }
