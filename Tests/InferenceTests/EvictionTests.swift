@@ -152,7 +152,8 @@ import Units
     while start < tokens.count {
       let wanted = start < 150 ? 150 - start : 1
       let count = session.makeRoom(for: wanted)
-      #expect(slow.eviction?.makeRoom(for: wanted, turning: slow) == count)
+      let model = slow
+      #expect(slow.eviction?.makeRoom(for: wanted, turning: model) == count)
       for index in 0..<count { session.tile[index] = Int32(tokens[start + index]) }
       #expect(session.prefill(start: start, count: count))
       for row in 0..<count {
