@@ -1,4 +1,5 @@
 internal import Foundation
+internal import Inference
 internal import Kernels
 internal import ModelFormat
 
@@ -43,12 +44,9 @@ package struct Benchmark {
       throw .usage("nothing to measure: give -p, -n or -pg more than 0")
     }
     for case .synthetic(let name, _) in request.subjects { _ = try SyntheticShape.named(name) }
-    guard let machine = Machine() else {
-      throw .usage("there is not enough memory to measure the machine's bandwidth")
-    }
     self.request = request
     self.environment = environment
-    self.machine = machine
+    machine = try Machine()
     if let wanted = request.peer {
       peer = try Peer(python: wanted.python, isInterrupted: environment.isInterrupted)
     } else {
@@ -105,7 +103,7 @@ package struct Benchmark {
 
   private func arguments(_ row: Row, _ subject: PreparedSubject) -> [String] {
     let test = row.test
-    let context = request.context ?? max(test.depth + test.tokens, BenchmarkRequest.contextMin)
+    let context = request.context ?? max(test.depth + test.tokens, RunShape.slotsMin)
     var words = [
       "\(Self.rowCommand)", "\(test.prompt)", "\(test.generated)", "\(test.depth)",
       subject.argument, "--context", "\(context)",
@@ -128,9 +126,15 @@ package struct Benchmark {
     let ready = try Answer(process, kind: "ready")
     let threads = try ready.integer("threads")
     let variants = peer == nil ? [] : request.variants(depth: row.test.depth)
-    for variant in variants {
-      environment.progress("\(label): llama.cpp \(variant.name): warming up")
-      try peer?.open(variant, row.test, threads: threads)
+    if let peer {
+      environment.progress("\(label): llama.cpp is warming up")
+      let longest = request.tests(depth: row.test.depth).map(\.tokens).max() ?? 0
+      try peer.open(
+        variants, threads: threads, depth: row.test.depth, context: row.test.depth + longest)
+      for variant in variants {
+        _ = try peer.run(
+          variant, prompt: row.test.prompt, generated: min(row.test.generated, 1))
+      }
     }
     let processors = process.pinnedProcessors(threads: threads)
     var limits: [MachineLimits] = []
@@ -149,14 +153,15 @@ package struct Benchmark {
       samples.append(UInt64(try Answer(process, kind: "sample").value))
       measureLimits()
       for (index, variant) in variants.enumerated() {
-        if let nanoseconds = try peer?.run(variant) { peerSamples[index].append(nanoseconds) }
+        let nanoseconds = try peer?.run(
+          variant, prompt: row.test.prompt, generated: row.test.generated)
+        if let nanoseconds { peerSamples[index].append(nanoseconds) }
       }
     }
     process.send("q")
     let end = try Answer(process, kind: "end")
     let code = process.wait()
     guard code == 0 else { throw .rowFailed(exitCode: code) }
-    if !variants.isEmpty { try peer?.close() }
     var result = try result(row.test, subject, ready, end, samples, start: start)
     result.limits = .median(limits)
     result.peerName = peer.map { "llama-cpp-python \($0.version)" } ?? ""

@@ -19,6 +19,8 @@ package enum BenchmarkError: Error, Equatable, CustomStringConvertible {
   case rowFailed(exitCode: Int32)
   /// A row answered what no row answers.
   case rowSilent(String)
+  /// Memory for measuring the bandwidth, in bytes.
+  case noMemory(Int)
   case interrupted
 
   /// The code the program exits with; stable.
@@ -31,6 +33,7 @@ package enum BenchmarkError: Error, Equatable, CustomStringConvertible {
     case .rowFailed(let exitCode), .packing(_, let exitCode): exitCode
     case .rowSilent: 70
     case .cannotWrite: 73
+    case .noMemory: 78
     case .interrupted: 130
     }
   }
@@ -41,16 +44,20 @@ package enum BenchmarkError: Error, Equatable, CustomStringConvertible {
       "`\(value)` is no value for \(option): \(allowed)"
     case .usage(let problem): problem
     case .unknownShape(let name):
-      "there is no shape `\(name)`; known are \(SyntheticShape.all.map(\.name).joined(separator: ", "))"
+      "there is no shape `\(name)`; known are "
+        + SyntheticShape.all.map(\.name).joined(separator: ", ")
     case .badFile(let path, let problem): "\(path): \(problem)"
     case .packing(let problem, _): problem
     case .unreadable(let path): "\(path): cannot be read"
     case .cannotWrite(let path, let problem): "\(path): cannot be written: \(problem)"
     case .peerMissing(let problem):
-      "\(problem); install it with: pip install llama-cpp-python (or name another interpreter with --python)"
+      "\(problem); install it with: pip install llama-cpp-python "
+        + "(or name another interpreter with --python)"
     case .peerFailed(let problem): "llama.cpp: \(problem)"
     case .rowFailed(let exitCode): "the measured process ended with exit code \(exitCode)"
     case .rowSilent(let line): "the measured process answered `\(line)`"
+    case .noMemory(let bytes):
+      "the system does not grant \(bytes) bytes to measure its bandwidth with"
     case .interrupted: "interrupted"
     }
   }

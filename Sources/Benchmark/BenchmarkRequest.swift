@@ -76,8 +76,3 @@ package struct BenchmarkRequest: Sendable {
     return all.filter { $0.kv == "f16" || $0.flash != "off" }
   }
 }
-
-extension BenchmarkRequest {
-  /// The least context that a run may have.
-  static let contextMin = 5
-}

@@ -36,11 +36,11 @@ package final class Machine {
   private let byteCount: Int
 
   /// Reserves what reading is measured with: four times the largest cache.
-  package init?() {
+  package init() throws(BenchmarkError) {
     processorName = Self.processorName()
     cacheBytes = Self.cacheBytes()
     byteCount = min(max(4 * cacheBytes, 64 << 20), 1 << 30)
-    guard let memory = unsafe measure_reserve(UInt(byteCount)) else { return nil }
+    guard let memory = unsafe measure_reserve(UInt(byteCount)) else { throw .noMemory(byteCount) }
     unsafe self.memory = memory
   }
 

@@ -8,6 +8,16 @@ final class Peer {
   let version: String
   private let process: LineProcess
   private var loaded: String?
+  private var opened: Opened?
+
+  /// The contexts that are there.
+  private struct Opened: Equatable {
+    var model: String
+    var variants: [Variant]
+    var threads: Int
+    var depth: Int
+    var context: Int
+  }
 
   /// How a test of llama.cpp is run.
   struct Variant: Equatable, Sendable {
@@ -16,7 +26,7 @@ final class Peer {
     /// `auto`, `on` or `off`.
     let flash: String
 
-    var name: String { flash == "auto" ? kv : "\(kv), flash attention \(flash)" }
+    var name: String { flash == "auto" ? kv : "\(kv), flash \(flash)" }
   }
 
   /// Starts `python` and sees whether the package is there.
@@ -39,29 +49,42 @@ final class Peer {
   /// Loads the GGUF file at `path`, unless it is the one that is loaded.
   func load(_ path: String) throws(BenchmarkError) {
     guard loaded != path else { return }
+    _ = try ask(["do": "close"])
+    opened = nil
     _ = try ask(["do": "load", "model": path])
     loaded = path
   }
 
-  /// Makes a context for a test, warms it up and fills it to its depth.
-  func open(_ variant: Variant, _ test: BenchmarkTest, threads: Int) throws(BenchmarkError) {
-    _ = try ask([
-      "do": "open", "name": variant.name, "kv": variant.kv, "flash": variant.flash,
-      "threads": threads, "prompt": test.prompt, "generated": test.generated, "depth": test.depth,
-    ])
+  /// Makes sure that there is a cache filled to `depth` for every variant, with `context` slots.
+  func open(
+    _ variants: [Variant], threads: Int, depth: Int, context: Int
+  ) throws(BenchmarkError) {
+    let wanted = Opened(
+      model: loaded ?? "", variants: variants, threads: threads, depth: depth, context: context)
+    guard wanted != opened else { return }
+    opened = nil
+    _ = try ask(["do": "close"])
+    for variant in variants {
+      _ = try ask([
+        "do": "open", "name": variant.name, "kv": variant.kv, "flash": variant.flash,
+        "threads": threads, "depth": depth, "context": context,
+      ])
+    }
+    opened = wanted
   }
 
-  /// The nanoseconds of one repetition.
-  func run(_ variant: Variant) throws(BenchmarkError) -> UInt64 {
-    let answer = try ask(["do": "run", "name": variant.name])
+  /// The nanoseconds that reading `prompt` tokens and generating `generated` take.
+  func run(
+    _ variant: Variant, prompt: Int, generated: Int
+  ) throws(BenchmarkError) -> UInt64 {
+    let answer = try ask([
+      "do": "run", "name": variant.name, "prompt": prompt, "generated": generated,
+    ])
     guard let nanoseconds = answer["ns"] as? Int, nanoseconds > 0 else {
       throw .peerFailed("no time in the answer")
     }
     return UInt64(nanoseconds)
   }
-
-  /// Gives all contexts back.
-  func close() throws(BenchmarkError) { _ = try ask(["do": "close"]) }
 
   private func ask(_ order: [String: Any]) throws(BenchmarkError) -> [String: Any] {
     guard let text = try? JSONSerialization.data(withJSONObject: order) else {

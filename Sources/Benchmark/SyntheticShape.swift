@@ -13,7 +13,7 @@ package struct SyntheticShape: Sendable {
   package let model: Hyperparameters
   /// The base of the rope frequencies.
   package let ropeBase: Double
-  /// Divisors of the rope frequencies as Llama 3 has them: how much the longest waves are stretched.
+  /// How much the longest waves are stretched, where rope is scaled as in Llama 3.
   package let ropeStretch: Double?
 
   package init(

@@ -1,3 +1,5 @@
+internal import Foundation
+
 /// The lists that options take, as llama-bench reads them.
 package enum ValueList {
   /// Whole numbers with commas between: `512`, `1,2,4`, `128-512+128`, `1-8*2`.
@@ -40,6 +42,11 @@ package enum ValueList {
   /// The items of lists with commas between; an empty one is an item too.
   package static func items(_ texts: [String]) -> [String] {
     texts.flatMap { $0.split(separator: ",", omittingEmptySubsequences: false).map(String.init) }
+  }
+
+  /// Names of files; one that is no file itself is a list with commas between.
+  package static func paths(_ texts: [String]) -> [String] {
+    texts.flatMap { FileManager.default.fileExists(atPath: $0) ? [$0] : items([$0]) }
   }
 
   /// The most values of one range.

@@ -100,7 +100,7 @@ INLINE void matmul_token(const kernel_matmul *m, const uint8_t *tile, float *out
 }
 
 // A block of tiles and tokens whose accumulators and unpacked groups stay in the first cache.
-enum { BLOCK_TILES = 4, BLOCK_SETS = 32 / KERNEL_ROWS };
+enum { BLOCK_TILES = 8, BLOCK_SETS = 32 / KERNEL_ROWS };
 
 typedef struct {
   _Alignas(64) float acc[BLOCK_TILES][BLOCK_SETS][KERNEL_ROWS][16];

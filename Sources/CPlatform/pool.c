@@ -74,7 +74,7 @@ struct pool {
   struct member members[];
 };
 
-_Static_assert(sizeof(struct member) == PLATFORM_POOL_MEMBER_BYTES, "a thread's share of the state");
+_Static_assert(sizeof(struct member) == PLATFORM_POOL_MEMBER_BYTES, "the state of a thread");
 _Static_assert(sizeof(struct pool) == PLATFORM_POOL_STATE_BYTES, "the state without the threads");
 
 static void pause_briefly(void) {

@@ -38,7 +38,8 @@ package struct RunShape: BitwiseCopyable {
 
   /// Slots of a run.
   ///
-  /// Attention takes the slots run by run, each with its own softmax, and joins them in order. A run's keys, values and scores stay in a processor's first caches.
+  /// Attention takes the slots run by run, each with its own softmax, and joins them in order. A
+  /// run's keys, values and scores stay in a processor's first caches.
   package static let runSlots = 256
 
   /// Tokens past the text's own that a prompt may have: roles, beginning of text.

@@ -30,6 +30,9 @@ struct BenchCommand: ParsableCommand {
   @Argument(help: "Pack files, or GGUF files, which are packed into temporary ones.")
   var models: [String] = []
 
+  @Option(name: .shortAndLong, help: "The same, a list.")
+  var model: [String] = []
+
   @Option(help: "Shapes to fill with random weights, a list; `list` prints all.")
   var synthetic: [String] = []
 
@@ -192,7 +195,7 @@ extension BenchCommand {
     if synthetic.isEmpty && !weights.isEmpty {
       throw .usage("--weights is for --synthetic; a file has the weights it has")
     }
-    var subjects = models.map { BenchmarkRequest.Subject.file($0) }
+    var subjects = ValueList.paths(models + model).map { BenchmarkRequest.Subject.file($0) }
     for name in ValueList.items(synthetic) {
       for format in formats { subjects.append(.synthetic(name, format)) }
     }

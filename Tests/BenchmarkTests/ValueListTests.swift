@@ -1,4 +1,5 @@
 import Benchmark
+import Foundation
 import Testing
 
 @Suite struct ValueListTests {
@@ -36,6 +37,15 @@ import Testing
     for text in ["512", "1,2,3", "0,0", "a,1", ""] {
       #expect(throws: BenchmarkError.self) { try ValueList.pairs([text], option: "-pg") }
     }
+  }
+
+  @Test func filesMayHaveCommas() throws {
+    let folder = FileManager.default.temporaryDirectory.appending(path: UUID().uuidString)
+    try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+    defer { try? FileManager.default.removeItem(at: folder) }
+    let name = folder.path + "/a,b"
+    try Data().write(to: URL(filePath: name))
+    #expect(ValueList.paths([name, "c,d"]) == [name, "c", "d"])
   }
 
   @Test func aRangeIsBounded() throws {

@@ -167,7 +167,8 @@ static void join(const kernel_table *k, const float *p, size_t slots, float *top
     fold_in(row, slots * 4);
   }
   for (size_t query = 1; query < queries; query++) {
-    kernel_merge m = {b + query * dimension, tops[query], totals[query], b, tops, totals, dimension};
+    kernel_merge m = {b + query * dimension, tops[query], totals[query], b, tops, totals,
+                      dimension};
     k->merge(&m);
     fold_in(b, dimension * 4);
     fold_in(totals, 4);

@@ -1,9 +1,9 @@
 """Runs llama.cpp through llama-cpp-python, one order per line of JSON on standard input.
 
 load {model}: loads a GGUF file.
-open {name, kv, flash, threads, prompt, generated, depth}: makes a context, warms it up and fills it
-    to the depth.
-run {name}: one repetition; answers its nanoseconds.
+open {name, kv, flash, threads, depth, context}: makes a context and fills it to the depth.
+run {name, prompt, generated}: reads a prompt and generates tokens after the depth; answers its
+    nanoseconds.
 close {}: gives all contexts back.
 """
 import ctypes
@@ -33,16 +33,15 @@ def be_silent(level, text, data):
     pass
 
 
-class Test:
-    """A context that repeats one test."""
+class Context:
+    """A cache that is filled to some depth, and the tokens after it."""
 
     def __init__(self, model, order):
-        self.prompt, self.generated = order["prompt"], order["generated"]
-        self.depth, self.threads = order["depth"], order["threads"]
+        self.depth = order["depth"]
         settings = llama.llama_context_default_params()
-        settings.n_ctx = self.prompt + self.generated + self.depth
+        settings.n_ctx = order["context"]
         settings.n_batch, settings.n_ubatch = BATCH, 512
-        settings.n_threads = settings.n_threads_batch = self.threads
+        settings.n_threads = settings.n_threads_batch = order["threads"]
         settings.type_k = settings.type_v = TYPES[order["kv"]]
         settings.flash_attn_type = FLASH[order["flash"]]
         self.context = llama.llama_init_from_model(model, settings)
@@ -52,9 +51,6 @@ class Test:
         self.memory = llama.llama_get_memory(self.context)
         self.tokens = (llama.llama_token * BATCH)()
         self.read(self.depth)
-        self.read(self.prompt)
-        self.write(min(self.generated, 1))
-        self.rewind()
 
     def decode(self, count):
         for index in range(count):
@@ -82,10 +78,10 @@ class Test:
         elif not llama.llama_memory_seq_rm(self.memory, 0, self.depth, -1):
             raise RuntimeError("the cache cannot be cut")
 
-    def run(self):
+    def run(self, prompt, generated):
         start = time.perf_counter_ns()
-        self.read(self.prompt)
-        self.write(self.generated)
+        self.read(prompt)
+        self.write(generated)
         nanoseconds = time.perf_counter_ns() - start
         self.rewind()
         return nanoseconds
@@ -98,7 +94,7 @@ def main():
     llama.llama_log_set(be_silent, ctypes.c_void_p(0))
     llama.llama_backend_init()
     answer(version=llama.__version__)
-    model, tests = None, {}
+    model, contexts = None, {}
     for line in sys.stdin:
         order = json.loads(line)
         try:
@@ -112,13 +108,14 @@ def main():
                     raise RuntimeError(f"cannot load {order['model']}")
                 answer(size=llama.llama_model_size(model))
             elif order["do"] == "open":
-                tests[order["name"]] = Test(model, order)
+                contexts[order["name"]] = Context(model, order)
                 answer(ok=True)
             elif order["do"] == "run":
-                answer(ns=tests[order["name"]].run())
+                context = contexts[order["name"]]
+                answer(ns=context.run(order["prompt"], order["generated"]))
             elif order["do"] == "close":
-                while tests:
-                    tests.popitem()[1].close()
+                while contexts:
+                    contexts.popitem()[1].close()
                 answer(ok=True)
         except Exception as problem:
             answer(error=str(problem))

@@ -62,8 +62,8 @@ enum {
   PLATFORM_POOL_MEMBER_BYTES = 128,
 };
 // `memory` is page-aligned and zeroed: whole pages of state, of so many bytes as above says, then
-// per started thread a guard page and `stack_bytes` of stack. `processors` stays valid: one for each
-// thread where it is pinned, else those that all threads may use; none where that is open.
+// per started thread a guard page and `stack_bytes` of stack. `processors` stays valid: one for
+// each thread where it is pinned, else those that all threads may use; none where that is open.
 long platform_pool_start(void *_Nonnull memory, long threads, unsigned long stack_bytes,
                          unsigned long spin_microseconds, const int *_Nonnull processors,
                          long processor_count, int is_pinned);
