@@ -79,15 +79,25 @@ let package = Package(
       ],
       resources: [.embedInCode("Resources/peer.py")], swiftSettings: swiftSettings),
 
+    // Hosted only: runs task sets against the policies in sealed children, draws what comes out.
+    swift(
+      "Evaluation",
+      [
+        "Units", "Profiles", "Kernels", "ModelFormat", "Tokenization", "Cache", "Inference",
+        "Commands",
+        "Packing",
+      ]),
+
     // Executables join core and platform.
     .executableTarget(
       name: "terrarium",
       dependencies: [
         "Units", "Memory", "Profiles", "Quantization", "Kernels", "ModelFormat", "Tokenization",
-        "Cache", "Inference", "Commands", "Platform", "Packing", "Benchmark", "CAllocations",
+        "Cache", "Inference", "Commands", "Platform", "Packing", "Benchmark", "Evaluation",
+        "CAllocations",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
-      resources: [.copy("Resources/built-in.terra")],
+      resources: [.copy("Resources/built-in.terra"), .copy("Resources/tasks.jsonl")],
       swiftSettings: swiftSettings),
     .executableTarget(
       name: "terrarium-board",
@@ -126,6 +136,7 @@ let package = Package(
     tests(
       "PackingTests", ["Units", "Quantization", "Kernels", "ModelFormat", "Packing"],
       exclude: ["Fixtures"]),
+    tests("EvaluationTests", ["Units", "Packing", "Evaluation"]),
     tests(
       "BenchmarkTests",
       [

@@ -16,9 +16,14 @@ package struct Console<System: Host>: ~Copyable {
 
   /// Writes through the buffers of `memory`.
   package init(_ memory: PlanningMemory) {
+    self.init(memory, isWatched: System.isTerminal(.standardError))
+  }
+
+  /// The same where it is known whether a person watches.
+  package init(_ memory: PlanningMemory, isWatched: Bool) {
     output = TextBuffer(memory.output)
     messages = TextBuffer(memory.messages)
-    isWatched = System.isTerminal(.standardError)
+    self.isWatched = isWatched
   }
 
   /// Finds out whether a person types at standard input, while that may still be asked.

@@ -89,6 +89,7 @@ package struct Launch<System: Host> {
   /// first used, and that takes memory from the heap. Embedded Swift knows them when it compiles.
   private static func instantiateTypes() {
     use(Console<System>.self)
+    use(HeldSlots<System>.self)
     use(LineReader<System>.self)
     use(Progress<System>.self)
     use(PromptBuilder<System>.self)

@@ -32,7 +32,7 @@ package enum Option: Int {
   case model, profile, context, keyValueFormat, keyFormat, valueFormat, policy, promptMax, tune
   case file, prompt, chat, system, raw, prefix, suffix, stop
   case tokens, temperature, topK, topP, minP, repeatPenalty, seed
-  case threads, isa, ids, output, chunk, json, help
+  case threads, isa, ids, output, chunk, json, explain, help
 
   /// Number of options.
   package static var count: Int { Option.help.rawValue + 1 }
@@ -95,7 +95,7 @@ package struct OptionSpelling {
       memory(option)
     case .file, .prompt, .chat, .system, .raw, .prefix, .suffix, .stop: input(option)
     case .tokens, .temperature, .topK, .topP, .minP, .repeatPenalty, .seed: sampling(option)
-    case .threads, .isa, .ids, .output, .chunk, .json, .help: machine(option)
+    case .threads, .isa, .ids, .output, .chunk, .json, .explain, .help: machine(option)
     }
   }
 
@@ -214,6 +214,10 @@ package struct OptionSpelling {
         "where the logits go: float32, little-endian, [tokens, vocabulary]")
     case .chunk: OptionSpelling(option, "--chunk", "", "N", "l", "tokens per prefill tile")
     case .json: OptionSpelling(option, "--json", "", "", "pr", "print JSON instead of text")
+    case .explain:
+      OptionSpelling(
+        option, "--explain", "", "FILE", "r",
+        "write a page: which tokens the cache still held when the reply began (raw on boards)")
     default: OptionSpelling(option, "--help", "-h", "", "prl", "print this help")
     }
   }

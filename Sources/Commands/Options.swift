@@ -16,8 +16,8 @@ package enum UsageError: Error {
 
 /// The values given on a command line, by option; what was not given is `nil`.
 package struct Options: BitwiseCopyable {
-  private var values = InlineArray<31, Text>(repeating: .empty)
-  private var given = InlineArray<31, Bool>(repeating: false)
+  private var values = InlineArray<32, Text>(repeating: .empty)
+  private var given = InlineArray<32, Bool>(repeating: false)
 
   /// The texts that end a reply.
   package private(set) var stops = InlineArray<8, Text>(repeating: .empty)
@@ -93,10 +93,10 @@ package struct Options: BitwiseCopyable {
     return value
   }
 
-  /// The same options with the model replaced.
-  package func replacing(model: Text) -> Options {
+  /// The same options with one given another value.
+  package func replacing(_ option: Option, with value: Text) -> Options {
     var copy = self
-    copy.set(.model, model)
+    copy.set(option, value)
     return copy
   }
 

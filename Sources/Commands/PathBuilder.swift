@@ -1,14 +1,14 @@
-import Units
+package import Units
 
 /// Names of files under construction, one after the other in planning memory.
-struct PathBuilder {
+package struct PathBuilder {
   private let storage: FixedBuffer<UInt8>
   private var used = 0
   private var start = 0
   private var overflowed = false
 
   /// Builds names in `storage`; a name that does not fit comes out as `nil`.
-  init(_ storage: FixedBuffer<UInt8>) {
+  package init(_ storage: FixedBuffer<UInt8>) {
     self.storage = storage
   }
 
@@ -48,7 +48,7 @@ struct PathBuilder {
   }
 
   /// `text` as the kernel wants it.
-  mutating func name(_ text: Text) throws(Failure) -> CString {
+  package mutating func name(_ text: Text) throws(Failure) -> CString {
     append(text)
     guard let name = finish() else { throw .host(.nameTooLong, .reading, text) }
     return name

@@ -12,7 +12,7 @@ package struct PlanningMemory: BitwiseCopyable {
   /// The words of the command line.
   package let words: FixedBuffer<Text>
   /// Names of files under construction.
-  let paths: FixedBuffer<UInt8>
+  package let paths: FixedBuffer<UInt8>
   /// The text of the profile, 1 byte more than the longest allowed.
   let profile: FixedBuffer<UInt8>
   /// Processor numbers, Int32 each.

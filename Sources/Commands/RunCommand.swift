@@ -19,6 +19,9 @@ package enum RunCommand<System: Host> {
     var names = PathBuilder(planning.paths)
     let model = try ModelFile<System>(try names.name(name), in: planning)
     let document = try openDocument(options, &names)
+    let held = try options.text(.explain).map { (name) throws(Failure) in
+      try HeldSlots<System>(name, &names)
+    }
     console.noteInput()
     var launch = try Launch<System>(
       model, profile: profile, sampler: sampler, in: planning, &console)
@@ -59,7 +62,7 @@ package enum RunCommand<System: Host> {
       if options.has(.chat) {
         try converse(profile, &prompt, &stream, &matcher, &writer, &console)
       } else {
-        try answer(options, profile, &prompt, &stream, &matcher, &writer, &console)
+        try answer(options, profile, held, &prompt, &stream, &matcher, &writer, &console)
       }
     } catch {
       outcome = error
@@ -72,6 +75,7 @@ package enum RunCommand<System: Host> {
     if options.has(.chat) {
       if options.has(.prompt) { throw .usage(.contradiction(.chat, .prompt)) }
       if options.has(.json) { throw .usage(.contradiction(.chat, .json)) }
+      if options.has(.explain) { throw .usage(.contradiction(.chat, .explain)) }
       if let file, file.equals("-") { throw .usage(.contradiction(.chat, .file)) }
     } else if file == nil && !options.has(.prompt) {
       throw .usage(.nothingToRead)
@@ -113,15 +117,18 @@ package enum RunCommand<System: Host> {
   }
 
   private static func answer(
-    _ options: Options, _ profile: Profile, _ prompt: inout PromptBuilder<System>,
-    _ stream: inout Stream<System>, _ matcher: inout StopMatcher,
-    _ writer: inout ReplyWriter<System>, _ console: inout Console<System>
+    _ options: Options, _ profile: Profile, _ held: HeldSlots<System>?,
+    _ prompt: inout PromptBuilder<System>, _ stream: inout Stream<System>,
+    _ matcher: inout StopMatcher, _ writer: inout ReplyWriter<System>,
+    _ console: inout Console<System>
   ) throws(Failure) {
     if let instruction = options.text(.prompt) { try prompt.append(instruction) }
     guard prompt.textBytes > 0 else { throw .inputEmpty }
     try prompt.build(afterReply: false)
+    try held?.begin(prompt.tokens, stream.memory.session)
     try stream.prefill(
       prompt.tokens, instructionStart: prompt.instructionStart, &console)
+    try held?.finish(stream)
     if options.has(.json) { console.output.append("{\"reply\":\"") }
     try stream.reply(tokensMax: profile.replyTokens, &matcher, &writer, &console)
     if options.has(.json) { console.output.append("\"") }

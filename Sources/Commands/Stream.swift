@@ -1,32 +1,59 @@
+import Cache
 import Eviction
-import Inference
+package import Inference
 import Profiles
-import Tokenization
-import Units
+package import Tokenization
+package import Units
 
 /// The tokens of a run on their way through the model: where the stream stands, what it took.
-struct Stream<System: Host> {
-  private(set) var memory: RunMemory
-  let tokenizer: Tokenizer
+package struct Stream<System: Host> {
+  /// Everything the run holds.
+  package private(set) var memory: RunMemory
+
+  /// The vocabulary.
+  package let tokenizer: Tokenizer
 
   /// Tokens that are in the cache or were.
-  private(set) var position = 0
+  package private(set) var position = 0
+
+  /// Tokens of the last prompt, and how many of them the policy let in.
+  private var prompt = (tokens: 0, kept: 0)
 
   /// What infinipot runs over a full cache.
-  var catalyst = FixedBuffer<Int32>.empty
+  package var catalyst = FixedBuffer<Int32>.empty
 
   /// What the run took so far.
   var figures = RunFigures()
 
-  init(_ memory: RunMemory, tokenizer: Tokenizer) {
+  /// Starts with an empty cache.
+  package init(_ memory: RunMemory, tokenizer: Tokenizer) {
     self.memory = memory
     self.tokenizer = tokenizer
+  }
+
+  /// Forgets what was read: another stream begins.
+  package mutating func restart() {
+    position = 0
+    prompt = (0, 0)
+    memory.session.restart()
+  }
+
+  /// Where a token that stands at `position` of the stream stood in the prompt: policies may choose
+  /// tokens of a long prompt before it is read.
+  func origin(of position: UInt32) -> UInt32 {
+    let place = Int(position)
+    guard prompt.kept < prompt.tokens, place < prompt.kept else { return position }
+    if memory.session.shape.eviction.policy == .gemFilter {
+      return memory.session.selectedPositions[place]
+    }
+    let head = prompt.kept - prompt.kept / 2
+    return UInt32(place < head ? place : prompt.tokens - prompt.kept + place)
   }
 
   /// Runs `tokens` through the model, tile by tile; the logits of the last one follow.
   ///
   /// The tokens from `instructionStart` on are the instruction.
-  mutating func prefill(
+  package mutating func prefill(
     _ tokens: FixedBuffer<Int32>, instructionStart: Int,
     _ console: inout Console<System>
   ) throws(Failure) {
@@ -36,8 +63,10 @@ struct Stream<System: Host> {
     if session.shape.eviction.policy == .gemFilter && tokens.count > most {
       throw .promptTooLong(tokens: tokens.count, slots: most)
     }
+    prompt.tokens = tokens.count
     guard let tokens = session.filtered(shortened(tokens), instructionStart: instructionStart)
     else { throw .nonFinite(position: tokens.count) }
+    prompt.kept = tokens.count
     do throws(Evictor.PromptDefect) {
       let document = min(instructionStart, tokens.count)
       try session.beginPrompt(
@@ -89,6 +118,17 @@ struct Stream<System: Host> {
     return tokens.extracting(0..<kept)
   }
 
+  /// Runs one more token, for which the cache must have room; its logits follow.
+  package mutating func step(_ token: Int32) throws(Failure) {
+    let session = memory.session
+    _ = session.makeRoom(for: 1)
+    session.tile[0] = token
+    guard session.prefill(start: position, count: 1) && session.project(row: 0) else {
+      throw .nonFinite(position: position)
+    }
+    position += 1
+  }
+
   /// Samples, prints and feeds back tokens until the reply ends.
   mutating func reply(
     tokensMax: Int, _ matcher: inout StopMatcher, _ writer: inout ReplyWriter<System>,
@@ -121,12 +161,7 @@ struct Stream<System: Host> {
         figures.ending = .contextFull
         break
       }
-      _ = session.makeRoom(for: 1)
-      session.tile[0] = Int32(token)
-      guard session.prefill(start: position, count: 1) && session.project(row: 0) else {
-        throw .nonFinite(position: position)
-      }
-      position += 1
+      try step(Int32(token))
     }
     try writer.finish(&matcher, &console)
   }

@@ -32,6 +32,19 @@ extension Session {
   /// Forgets what was read: another stream begins.
   package func restart() { evictor.restart() }
 
+  /// Sets of slots that drop tokens by themselves: of a KV head of a layer, or of a layer.
+  package var slotSets: Int {
+    settings.policy.isArithmetic ? shape.model.layers : evictor.table.count
+  }
+
+  /// The stream positions of the slots of a set once `read` tokens were read; free slots have
+  /// `SlotTable.free`.
+  package func heldPositions(set: Int, read: Int) -> FixedBuffer<UInt32> {
+    guard settings.policy.isArithmetic else { return evictor.table.positions(set) }
+    return cache.positions(layer: set, head: 0)
+      .extracting(0..<cache.map.liveSlots(after: max(read, 1) - 1))
+  }
+
   /// The most slots of any KV head that were taken at any moment, once `read` tokens were read.
   package func peakSlots(read: Int) -> Int {
     settings.policy.isArithmetic

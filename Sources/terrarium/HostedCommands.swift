@@ -43,14 +43,31 @@ struct HostedCommands {
       guard verb == .run, let builtIn = Self.builtInModel() else {
         return CommandRunner<Linux>.run(verb, words, in: memory)
       }
-      return CommandRunner<Linux>.run(options.replacing(model: Self.text(builtIn)), in: memory)
+      return run(options.replacing(.model, with: Self.text(builtIn)))
     }
     let path = Self.string(model)
-    guard Self.isGGUF(path) else { return CommandRunner<Linux>.run(verb, words, in: memory) }
+    guard Self.isGGUF(path) else { return run(options) }
     if verb == .plan { return plan(path, options) }
     let (packed, code) = Self.packBeside(path)
     guard let packed else { return code }
-    return CommandRunner<Linux>.run(options.replacing(model: Self.text(packed)), in: memory)
+    return run(options.replacing(.model, with: Self.text(packed)))
+  }
+
+  /// Runs a command on a pack file; one that is to be explained in a child.
+  private func run(_ options: Options) -> Commands.ExitCode {
+    guard let page = options.text(.explain), let model = options.text(.model) else {
+      return CommandRunner<Linux>.run(options, in: memory)
+    }
+    if let slots = ExplainedRun.heldSlots {
+      return CommandRunner<Linux>.run(
+        options.replacing(.explain, with: Self.text(slots)), in: memory)
+    }
+    let name = URL(fileURLWithPath: Self.string(model)).lastPathComponent
+    let policy = options.text(.policy).map { ", policy " + Self.string($0) } ?? ""
+    let context = options.text(.context).map { ", \(Self.string($0)) slots" } ?? ""
+    let explained = ExplainedRun(
+      page: Self.string(page), model: Self.string(model), heading: name + policy + context)
+    return Commands.ExitCode(rawValue: explained.run()) ?? .internalError
   }
 
   /// Plans a GGUF file: makes the header its pack would have, and plans that.
@@ -97,6 +114,12 @@ struct HostedCommands {
     return (target, .success)
   }
 
+  /// The pack of a GGUF file, made if need be; `nil` with the exit code where there is none.
+  static func pack(of path: String) -> (path: String?, exitCode: Int32) {
+    let (packed, code) = packBeside(path)
+    return (packed, code.rawValue)
+  }
+
   private static func isNewer(_ target: String, than source: String) -> Bool {
     func date(_ path: String) -> Date? {
       (try? FileManager.default.attributesOfItem(atPath: path))?[.modificationDate] as? Date
@@ -110,7 +133,7 @@ struct HostedCommands {
     Bundle.module.path(forResource: "built-in", ofType: "terra")
   }
 
-  private static func isGGUF(_ path: String) -> Bool {
+  static func isGGUF(_ path: String) -> Bool {
     guard let file = Foundation.FileHandle(forReadingAtPath: path) else { return false }
     defer { try? file.close() }
     return (try? file.read(upToCount: 4)) == Data("GGUF".utf8)

@@ -2,6 +2,7 @@ internal import ArgumentParser
 internal import Benchmark
 internal import CAllocations
 internal import Commands
+internal import Evaluation
 internal import Foundation
 internal import Platform
 internal import Units
@@ -18,7 +19,7 @@ struct Terrarium: ParsableCommand {
       """,
     subcommands: [
       RunEntry.self, PlanEntry.self, LogitsEntry.self, PackCommand.self, TokenizeCommand.self,
-      BenchCommand.self,
+      BenchCommand.self, EvalCommand.self,
     ])
 
   /// Hands `plan`, `run` and `logits` to the core, everything else to the argument parser.
@@ -28,6 +29,7 @@ struct Terrarium: ParsableCommand {
     // SAFETY: the words of the command line stay valid for the life of the process.
     let arguments = unsafe Arguments(
       unsafeCount: CommandLine.argc, unsafeStart: CommandLine.unsafeArgv)
+    if let code = EvaluationWorker<Linux>.run(arguments, in: memory) { Linux.exit(code.rawValue) }
     if arguments.count > 1, arguments[1].text.equals(Benchmark.rowCommand) {
       Linux.exit(MeasuredRow<Linux>.run(arguments, from: 2, in: memory).rawValue)
     }

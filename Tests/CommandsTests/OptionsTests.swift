@@ -97,7 +97,7 @@ private func failure(_ verb: Verb, _ strings: [String]) -> String? {
   @Test func theLastOfRepeatedOptionsCounts() throws {
     let found = try parse(.run, ["--seed", "1", "-s", "2", "--seed=3"])
     #expect(try found.integer(.seed, in: 0...9) == 3)
-    #expect(found.replacing(model: text("z")).text(.model)?.string == "z")
+    #expect(found.replacing(.model, with: text("z")).text(.model)?.string == "z")
   }
 
   @Test func missingAndUnknown() {

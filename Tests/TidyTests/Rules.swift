@@ -10,7 +10,7 @@ enum Rules {
   static let wholeFunctions: Set<String> = ["forward"]
 
   /// Modules from outside the package, and who may import them.
-  static let hostedModules: Set<String> = ["Packing", "Benchmark", "terrarium"]
+  static let hostedModules: Set<String> = ["Packing", "Benchmark", "Evaluation", "terrarium"]
   static let hostedImports: Set<String> = ["Foundation", "ArgumentParser", "Synchronization"]
 
   /// Imports that the target's row of the manifest does not name.

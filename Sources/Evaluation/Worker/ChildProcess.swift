@@ -1,0 +1,122 @@
+import Foundation
+
+/// A sealed child of this program that runs one configuration, as its parent sees it.
+final class ChildProcess {
+  private let process = Process()
+  private let requests = Pipe()
+  private let answers = Pipe()
+
+  /// Rows of logits that the child has recorded so far.
+  private(set) var recordedRows = 0
+
+  /// The case the child works on; an index into the cases at hand.
+  var job: Int?
+
+  /// Starts `program` with `words`; what it says goes where this process's messages go.
+  init(program: URL, words: [String]) throws(EvaluationError) {
+    process.executableURL = program
+    process.arguments = words
+    process.standardInput = requests
+    process.standardOutput = answers
+    do { try process.run() } catch { throw .childNotStarted("\(error)") }
+    // The child has its own ends; with these open it would never see the end of its input.
+    try? requests.fileHandleForReading.close()
+    try? answers.fileHandleForWriting.close()
+  }
+
+  /// What the parent waits on for an answer.
+  var answerDescriptor: Int32 { answers.fileHandleForReading.fileDescriptor }
+
+  /// Sends a request.
+  func send(_ words: [Int32]) throws(EvaluationError) {
+    // SAFETY: the bytes are copied inside the closure.
+    let bytes = unsafe words.withUnsafeBytes { unsafe Data($0) }
+    do { try requests.fileHandleForWriting.write(contentsOf: bytes) } catch {
+      throw failure()
+    }
+  }
+
+  /// Receives the answer to the last request.
+  func receive() throws(EvaluationError) -> CaseAnswer {
+    let header = try words(CaseFrame.Answer.count)
+    guard header[CaseFrame.Answer.magic] == CaseFrame.magic else { throw .badAnswer }
+    let count = Int(header[CaseFrame.Answer.replyTokens])
+    guard count >= 0 && count < 1 << 24 else { throw .badAnswer }
+    let answer = CaseAnswer(header, reply: try words(count))
+    guard answer.allocations == 0 else { throw .childAllocated(answer.allocations) }
+    recordedRows += answer.rows
+    return answer
+  }
+
+  /// Ends the requests and waits for the child to end well.
+  func finish() throws(EvaluationError) {
+    try? requests.fileHandleForWriting.close()
+    process.waitUntilExit()
+    guard process.terminationReason == .exit, process.terminationStatus == 0 else {
+      throw failure()
+    }
+  }
+
+  /// Ends the child now, whatever it does.
+  func stop() {
+    guard process.isRunning else { return }
+    process.terminate()
+    process.waitUntilExit()
+  }
+
+  private func words(_ count: Int) throws(EvaluationError) -> [Int32] {
+    var bytes = Data()
+    while bytes.count < 4 * count {
+      let missing = 4 * count - bytes.count
+      guard let piece = try? answers.fileHandleForReading.read(upToCount: missing), !piece.isEmpty
+      else { throw failure() }
+      bytes += piece
+    }
+    return (0..<count).map { index in
+      (0..<4).reduce(Int32(0)) { word, place in
+        word | Int32(bitPattern: UInt32(bytes[4 * index + place]) &<< UInt32(8 * place))
+      }
+    }
+  }
+
+  /// How the child ended, once its pipes have closed.
+  private func failure() -> EvaluationError {
+    process.waitUntilExit()
+    guard process.terminationReason == .exit, process.terminationStatus != 0 else {
+      return .childFailed(status: 70)
+    }
+    return process.terminationStatus == 130
+      ? .interrupted : .childFailed(status: process.terminationStatus)
+  }
+}
+
+/// What a child says about a case.
+struct CaseAnswer {
+  let reply: [Int32]
+  let peakSlots: Int
+  let rows: Int
+  let tokens: Int
+  let markedTokens: Int
+  let comparedTokens: Int
+  let allocations: Int
+  let nll: Double
+  let markedNLL: Double
+  let divergence: Double
+
+  init(_ header: [Int32], reply: [Int32]) {
+    typealias Answer = CaseFrame.Answer
+    func double(_ index: Int) -> Double {
+      Double(bitPattern: CaseFrame.whole(header[index], header[index + 1]))
+    }
+    self.reply = reply
+    peakSlots = Int(header[Answer.peakSlots])
+    rows = Int(header[Answer.rows])
+    tokens = Int(header[Answer.tokens])
+    markedTokens = Int(header[Answer.markedTokens])
+    comparedTokens = Int(header[Answer.comparedTokens])
+    allocations = Int(header[Answer.allocations])
+    nll = double(Answer.nll)
+    markedNLL = double(Answer.markedNLL)
+    divergence = double(Answer.divergence)
+  }
+}
