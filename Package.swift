@@ -83,9 +83,8 @@ let package = Package(
     swift(
       "Evaluation",
       [
-        "Units", "Profiles", "Kernels", "ModelFormat", "Tokenization", "Cache", "Inference",
-        "Commands",
-        "Packing",
+        "Units", "Eviction", "Profiles", "Kernels", "ModelFormat", "Tokenization", "Cache",
+        "Inference", "Commands", "Packing",
       ]),
 
     // Executables join core and platform.

@@ -99,19 +99,6 @@ extension Failure {
       text.append(" tokens does not fit the context of ")
       text.append(grouped: slots)
       text.append("; raise --context, shorten the input, or use --policy streaming")
-    case .policy(let defect, let settings, let name):
-      Self.write(defect, settings, name, to: &text)
-    case .prompt(let defect, let policy):
-      text.append("the policy ")
-      text.append(policy)
-      switch defect {
-      case .choosesOnce:
-        text.append(" chose its tokens for the first question, and the next one does not fit;")
-        text.append(" start anew, raise --context, or use --policy scissorhands")
-      case .instructionTooLong:
-        text.append(" finds no room for a document beside the instruction; give the document")
-        text.append(" with --file and a short instruction with --prompt, or raise --context")
-      }
     case .badIDs(let file, let bytes):
       text.append(file.bytes)
       text.append(": ")
@@ -132,6 +119,25 @@ extension Failure {
       text.append(position)
       text.append("; the weights are damaged or the model is not supported")
     case .interrupted: text.append("interrupted")
+    default: writePolicy(to: &text)
+    }
+  }
+
+  private func writePolicy(to text: inout TextBuffer) {
+    switch self {
+    case .policy(let defect, let settings, let name):
+      Self.write(defect, settings, name, to: &text)
+    case .prompt(let defect, let policy):
+      text.append("the policy ")
+      text.append(policy)
+      switch defect {
+      case .choosesOnce:
+        text.append(" chose its tokens for the first question, and the next one does not fit;")
+        text.append(" start anew, raise --context, or use --policy scissorhands")
+      case .instructionTooLong:
+        text.append(" finds no room for a document beside the instruction; give the document")
+        text.append(" with --file and a short instruction with --prompt, or raise --context")
+      }
     default: break
     }
   }

@@ -37,9 +37,7 @@ extension Evictor {
       let free = settings.slots - probe
       next.probedChunk = min(settings.chunk, free / 5)
       next.probedKept = free - 2 * next.probedChunk
-      guard next.probedChunk > 0, instruction + settings.reserve <= settings.slots / 2 else {
-        throw .instructionTooLong
-      }
+      guard next.probedChunk > 0 else { throw .instructionTooLong }
     case .infiniPot:
       let kept = settings.distilled + max(instruction + settings.reserve, probe + 1)
       guard kept <= settings.slots else { throw .instructionTooLong }

@@ -52,6 +52,7 @@ extension Session {
     }
   }
 
+  @inline(never)
   private func storeKey(_ layer: Int, head: Int, token: Int, _ thread: Int) {
     let d = shape.model.headDimension
     let row = Scratch.row(token, of: scratch.key, columns: shape.model.kvDimension)
@@ -67,6 +68,7 @@ extension Session {
       keys: cache.keys(layer: layer, head: head))
   }
 
+  @inline(never)
   private func storeValue(_ layer: Int, head: Int, token: Int, _ thread: Int) {
     let d = shape.model.headDimension
     let row = Scratch.row(token, of: scratch.value, columns: shape.model.kvDimension)
@@ -196,6 +198,7 @@ extension Session {
   }
 
   /// Softmax of prepared query rows over one run of slots of a KV head; returns the slots.
+  @inline(never)
   func weigh(
     _ layer: Int, head: Int, run: Int, live: Int, rows: Int, into parts: AttentionParts,
     _ thread: Int
@@ -211,6 +214,7 @@ extension Session {
   }
 
   /// The scores of prepared query rows over one run of slots of a KV head; returns the slots.
+  @inline(never)
   func score(
     _ layer: Int, head: Int, run: Int, live: Int, rows: Int, _ thread: Int
   ) -> Range<Int> {
@@ -242,6 +246,7 @@ extension Session {
   }
 
   /// Joins one run's row `part` to row `row` of this thread's totals.
+  @inline(never)
   private func join(_ part: AttentionParts, row: Int, _ thread: Int) {
     let totals = attentionScratch[thread].totals
     kernels.merge(
@@ -252,6 +257,7 @@ extension Session {
   }
 
   /// Divides row `row` of this thread's totals by its sum, into a query head of a token.
+  @inline(never)
   private func finish(row: Int, token: Int, head: Int, _ thread: Int) {
     let d = shape.model.headDimension
     let output = Scratch.row(token, of: scratch.attention, columns: shape.model.queryDimension)
@@ -270,6 +276,7 @@ extension Session {
   }
 
   /// Norms, rotates and quantizes the query heads of one KV head for each of `tokens`.
+  @inline(never)
   func prepareQueries(_ layer: Int, head: Int, tokens: Range<Int>, _ thread: Int) {
     let own = attentionScratch[thread]
     let (rows, d) = (tokens.count * shape.headsPerGroup, shape.model.headDimension)
@@ -292,6 +299,7 @@ extension Session {
 
   /// One query head of one token; for the first tokens of a full streaming cache rotated to the
   /// query's index in the cache instead of its stream position.
+  @inline(never)
   private func prepareQuery(
     _ layer: Int, _ head: Int, token: Int, forSinks: Bool = false, into queries: ActivationRows,
     row: Int, _ thread: Int

@@ -196,6 +196,7 @@ extension Session {
   }
 
   /// The slot of token `token` of the tile.
+  @inline(never)
   func slot(_ layer: Int, head: Int, token: Int) -> Int {
     let position = now.start + token
     if settings.policy.isArithmetic { return cache.map.slot(of: position) }
@@ -216,6 +217,7 @@ extension Session {
   }
 
   /// Writes down which tokens of the tile the slots of a layer hold now.
+  @inline(never)
   func storePositions(_ layer: Int, tokens: Range<Int>) {
     let table = evictor.table
     if settings.policy.isArithmetic {
@@ -243,6 +245,7 @@ extension Session {
   }
 
   /// Keeps what softmax left of one run for `observe`.
+  @inline(never)
   func keep(
     _ parts: AttentionParts, run: Int, rows: Int, live: Int, in sight: Sight, firstRow: Int = 0,
     _ thread: Int
@@ -259,6 +262,7 @@ extension Session {
 
   /// Shows the policy what one token gives each slot of a KV head, all query heads together: their
   /// rows of `sight` from `firstRow` on, and of the totals from `firstTotal` on.
+  @inline(never)
   func observe(
     _ layer: Int, head: Int, token: Int, live: Int, sight: Sight, firstRow: Int,
     firstTotal: Int, _ thread: Int

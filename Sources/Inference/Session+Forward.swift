@@ -17,6 +17,7 @@ extension Session {
   }
 
   /// The tile through one layer.
+  @inline(never)
   func forward(layer: Int, thread: Int) {
     // Attention: x += Wo · attend(rope(Wq z + bq), cache ← rope(Wk z + bk), Wv z + bv)
     normalize(scratch.hidden, .attentionNorm, layer, thread)
@@ -70,6 +71,7 @@ extension Session {
     }
   }
 
+  @inline(never)
   func fillRopeTables(_ token: Int) {
     let pairs = shape.model.rotatedDimensions / 2
     let position = now.start + token
@@ -86,6 +88,7 @@ extension Session {
   }
 
   /// z[t] = rmsnorm(x[t]), quantized.
+  @inline(never)
   func normalize(
     _ input: FixedBuffer<Float>, _ norm: VectorRole, _ layer: Int, _ thread: Int
   ) {
@@ -155,6 +158,7 @@ extension Session {
   }
 
   /// y[t] = W · z[t] (+ bias) for some tiles of W; then x[t] += y[t] where asked.
+  @inline(never)
   func multiply(
     _ role: MatrixRole, _ layer: Int, _ tiles: Range<Int>, into output: FixedBuffer<Float>,
     bias: VectorRole? = nil, addingTo sum: FixedBuffer<Float>? = nil

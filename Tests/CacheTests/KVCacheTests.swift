@@ -77,8 +77,8 @@ import Units
     let keyLayout = KeyLayout(format: formats.0, headDimension: 20)
     let valueLayout = ValueLayout(format: formats.1, headDimension: 20)
     let kernels = KernelSet(.portable)
-    var arena = RealArena(byteCount: 1 << 20).arena
-    let cache = Self.cache(formats, slots: 70, in: &arena)
+    var real = RealArena(byteCount: 1 << 20)
+    let cache = Self.cache(formats, slots: 70, in: &real.arena)
     var random = Random(seed: 11)
     let vectors = (0..<70).map { _ in buffer(random.floats(20)) }
     func fill(_ cache: KVCache, _ order: [Int]) {
@@ -97,8 +97,8 @@ import Units
       cache.move(layer: 1, head: 1, from: source, to: target)
       order[target] = order[source]
     }
-    var otherArena = RealArena(byteCount: 1 << 20).arena
-    let expected = Self.cache(formats, slots: 70, in: &otherArena)
+    var other = RealArena(byteCount: 1 << 20)
+    let expected = Self.cache(formats, slots: 70, in: &other.arena)
     fill(expected, order)
     #expect(array(cache.keys(layer: 1, head: 1)) == array(expected.keys(layer: 1, head: 1)))
     #expect(array(cache.values(layer: 1, head: 1)) == array(expected.values(layer: 1, head: 1)))

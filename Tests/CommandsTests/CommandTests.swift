@@ -78,7 +78,7 @@ func failure(_ strings: [String], _ code: ExitCode, in world: World = BuiltIn.wo
     }
     func bytes(_ name: String) -> Int? { rows.first { $0.0.hasPrefix(name) }?.1 }
     let regions = rows.prefix { !$0.0.hasPrefix("total") }
-    #expect(regions.count == 14)
+    #expect(regions.count == 16)
     #expect(regions.map(\.1).reduce(0, +) == bytes("total"))
     #expect(bytes("budget") == 64 << 20)
     #expect(bytes("left") == (64 << 20) - (bytes("total") ?? 0))
@@ -90,7 +90,7 @@ func failure(_ strings: [String], _ code: ExitCode, in world: World = BuiltIn.wo
     #expect(run(["plan", "m.terra", "--profile", "p.toml", "--json"], in: world) == .success)
     let plan = try object(world.outputText)
     let regions = try #require(plan["regions"] as? [[String: Any]])
-    #expect(regions.count == 14)
+    #expect(regions.count == 16)
     let sum = regions.compactMap { $0["bytes"] as? Int }.reduce(0, +)
     #expect(plan["total_bytes"] as? Int == sum)
     #expect(plan["context"] as? Int == 256 && plan["threads"] as? Int == 1)

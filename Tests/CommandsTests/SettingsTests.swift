@@ -35,6 +35,7 @@ import Units
   @Test func withoutOptionsTheDefaultHolds() throws {
     var expected = Profile.default
     expected.threads = 3
+    expected.sharesProcessors = true
     #expect(try resolve([]) == expected)
     let world = World()
     world.processors = Array(0..<500)
@@ -53,6 +54,7 @@ import Units
     expected.keyFormat = .int4
     expected.policy = .streaming
     expected.instructionSet = .portable
+    expected.sharesProcessors = true
     #expect(found == expected)
     #expect(try resolve(["--budget", "128"]).contextTokens == 128)
     #expect(try resolve(["--prompt-max", "9000"]).promptMaxTokens == 9000)

@@ -1,6 +1,7 @@
 import Eviction
 import Inference
 import Kernels
+import ModelFormat
 import Profiles
 import Quantization
 import TestSupport

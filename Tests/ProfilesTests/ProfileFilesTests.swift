@@ -60,7 +60,7 @@ func file(_ name: String) throws -> [UInt8] {
   @Test func `a profile is plain memory`() {
     // Fails to compile where the type is not BitwiseCopyable.
     func bytes<Value: BitwiseCopyable>(_ value: Value) -> Int { MemoryLayout<Value>.size }
-    #expect(bytes(Profile.default) <= 512)
+    #expect(bytes(Profile.default) <= 768)
   }
 
   @Test func `100,000 mutations parse or fail with a line of the text`() throws {

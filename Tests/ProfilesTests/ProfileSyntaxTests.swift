@@ -77,7 +77,10 @@ import Units
       message(error)
         == "board.toml:3: `context-size` is no key of a profile; the keys are name, description, "
         + "budget, page-size, context, keys, values, policy, tile, threads, cores, isa, "
-        + "spin-microseconds, stack, prompt-bytes, word-bytes, tokens, huge-pages, lock-memory")
+        + "spin-microseconds, stack, prompt-bytes, word-bytes, tokens, huge-pages, lock-memory, "
+        + "policy-chunk, prompt-max, h2o-recent, scissorhands-recent, scissorhands-drop, "
+        + "scissorhands-history, scissorhands-threshold, snapkv-window, infinipot-kept, "
+        + "infinipot-novel, infinipot-catalyst, gemfilter-layer, gemfilter-tail, gemfilter-exact")
     let long = try #require(failure(String(repeating: "k", count: 5000) + " = 1"))
     #expect(message(long).contains("`\(String(repeating: "k", count: 32))`"))
   }

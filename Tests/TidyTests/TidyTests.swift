@@ -4,7 +4,7 @@ import Testing
 @Suite struct TidyTests {
   static let core = [
     "CKernels", "CUnicode", "Units", "Memory", "Profiles", "Quantization", "Kernels",
-    "ModelFormat", "Tokenization", "Cache", "Inference", "Commands",
+    "ModelFormat", "Tokenization", "Eviction", "Cache", "Inference", "Commands",
   ]
 
   @Test func modulesImportWhatTheirRowNames() throws {

@@ -7,7 +7,7 @@ package struct EncodedCase: Sendable {
   package let source: TaskCase
   /// The begin token and the document.
   package let document: [Int32]
-  /// The question; of a stream the instruction for policies that want one.
+  /// The question; beside a stream, what policies take for the instruction, which is not read.
   package let question: [Int32]
   /// For a stream: whether each token of the document belongs to an answer.
   package let marks: [Bool]
@@ -15,9 +15,7 @@ package struct EncodedCase: Sendable {
   package let replyTokensMax: Int
 
   /// Tokens of the prompt.
-  package var promptTokens: Int {
-    source.task.isStream ? document.count : document.count + question.count
-  }
+  package var promptTokens: Int { document.count + (source.task.isStream ? 0 : question.count) }
 
   /// Slots that hold everything the case ever reads.
   package var slots: Int { promptTokens + replyTokensMax }
@@ -27,8 +25,8 @@ package struct EncodedCase: Sendable {
 
   /// Words of the largest request about the case, and of its reply.
   var words: Int {
-    CaseFrame.Request.count + document.count + question.count + max(marks.count, replyTokensMax)
-      + replyTokensMax
+    CaseFrame.Request.count + document.count + question.count
+      + max(marks.count, replyTokensMax) + replyTokensMax
   }
 
   /// Encodes the parts of `source` apart, as the prompt is put together: begin token, document,

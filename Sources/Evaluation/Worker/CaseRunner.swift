@@ -134,8 +134,10 @@ struct CaseRunner<System: Host> {
 
   /// Reads a stream; every token but the first is predicted from those before it.
   private mutating func stream(_ request: CaseRequest) throws(Failure) {
-    let prompt = request.prompt
-    try begin(stream: prompt, instruction: request.instruction)
+    let prompt = request.prompt.extracting(0..<request.documentTokens)
+    try begin(
+      stream: prompt,
+      instruction: request.prompt.extracting(request.documentTokens..<request.prompt.count))
     var start = 0
     var room = 0
     while start < prompt.count {
@@ -166,8 +168,7 @@ struct CaseRunner<System: Host> {
     sums.read = start
   }
 
-  /// Announces a stream: all of it is a document; the case's question is the instruction for policies
-  /// that want one, and is not read.
+  /// Announces a stream: all of it is a document.
   private func begin(
     stream prompt: FixedBuffer<Int32>, instruction: FixedBuffer<Int32>
   ) throws(Failure) {
@@ -271,10 +272,8 @@ struct CaseRequest {
   let payload: FixedBuffer<Int32>
   /// Tokens of the document.
   let documentTokens: Int
-  /// Document and question; of a stream the document.
+  /// Document and question.
   let prompt: FixedBuffer<Int32>
-  /// The question.
-  let instruction: FixedBuffer<Int32>
   /// Marks, or the full cache's reply.
   let extra: FixedBuffer<Int32>
   /// Where the reply goes: as long as it may be.
@@ -307,8 +306,7 @@ struct CaseRequest {
     let extraStart = start + document + question
     let replyStart = extraStart + extraWords
     payload = words.extracting(start..<replyStart)
-    prompt = words.extracting(start..<(isStream ? start + document : extraStart))
-    instruction = words.extracting(start + document..<extraStart)
+    prompt = words.extracting(start..<extraStart)
     extra = words.extracting(extraStart..<replyStart)
     reply = words.extracting(
       replyStart + CaseFrame.Answer.count..<replyStart + CaseFrame.Answer.count + replyTokens)
