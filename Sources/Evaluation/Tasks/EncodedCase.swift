@@ -7,7 +7,7 @@ package struct EncodedCase: Sendable {
   package let source: TaskCase
   /// The begin token and the document.
   package let document: [Int32]
-  /// The question; empty for a stream.
+  /// The question; beside a stream, what policies take for the instruction, which is not read.
   package let question: [Int32]
   /// For a stream: whether each token of the document belongs to an answer.
   package let marks: [Bool]
@@ -15,7 +15,7 @@ package struct EncodedCase: Sendable {
   package let replyTokensMax: Int
 
   /// Tokens of the prompt.
-  package var promptTokens: Int { document.count + question.count }
+  package var promptTokens: Int { document.count + (source.task.isStream ? 0 : question.count) }
 
   /// Slots that hold everything the case ever reads.
   package var slots: Int { promptTokens + replyTokensMax }
@@ -25,7 +25,8 @@ package struct EncodedCase: Sendable {
 
   /// Words of the largest request about the case, and of its reply.
   var words: Int {
-    CaseFrame.Request.count + promptTokens + max(marks.count, replyTokensMax) + replyTokensMax
+    CaseFrame.Request.count + document.count + question.count
+      + max(marks.count, replyTokensMax) + replyTokensMax
   }
 
   /// Encodes the parts of `source` apart, as the prompt is put together: begin token, document,
@@ -35,13 +36,12 @@ package struct EncodedCase: Sendable {
     let text = try Self.encode(source.document, startsText: true, hosted)
     let begin = hosted.tokenizer.beginToken ?? hosted.tokenizer.endToken
     document = (begin.map { [$0] } ?? []) + text
+    question = try Self.encode(source.question, startsText: false, hosted)
     if source.task.isStream {
-      question = []
       replyTokensMax = 0
       let unmarked = begin == nil ? [] : [false]
       marks = try unmarked + Self.marks(text, source, hosted)
     } else {
-      question = try Self.encode(source.question, startsText: false, hosted)
       let answer = try Self.encode(source.answer, startsText: false, hosted)
       replyTokensMax = Scoring.replyTokensMax(source.task, answerTokens: answer.count)
       marks = []

@@ -30,10 +30,11 @@ struct CaseRunner<System: Host> {
 
   /// Runs on the session of `memory`; `recording` takes logits, `compared` are files of them.
   init(
-    _ memory: RunMemory, tokenizer: Tokenizer, recording: FileHandle?,
-    compared: FixedBuffer<Int32>
+    _ memory: RunMemory, tokenizer: Tokenizer, catalyst: FixedBuffer<Int32>,
+    recording: FileHandle?, compared: FixedBuffer<Int32>
   ) {
     tokens = Commands.Stream<System>(memory, tokenizer: tokenizer)
+    tokens.catalyst = catalyst
     words = memory.text.ids
     scratch = memory.text.replyScratch
     self.recording = recording
@@ -133,8 +134,10 @@ struct CaseRunner<System: Host> {
 
   /// Reads a stream; every token but the first is predicted from those before it.
   private mutating func stream(_ request: CaseRequest) throws(Failure) {
-    let prompt = request.prompt
-    try begin(stream: prompt)
+    let prompt = request.prompt.extracting(0..<request.documentTokens)
+    try begin(
+      stream: prompt,
+      instruction: request.prompt.extracting(request.documentTokens..<request.prompt.count))
     var start = 0
     var room = 0
     while start < prompt.count {
@@ -165,13 +168,13 @@ struct CaseRunner<System: Host> {
     sums.read = start
   }
 
-  /// Announces a stream: all of it is a document, and where the policy wants an instruction, that is
-  /// its last tokens.
-  private func begin(stream prompt: FixedBuffer<Int32>) throws(Failure) {
-    let last = prompt.extracting(max(0, prompt.count - 8)..<prompt.count)
+  /// Announces a stream: all of it is a document.
+  private func begin(
+    stream prompt: FixedBuffer<Int32>, instruction: FixedBuffer<Int32>
+  ) throws(Failure) {
     do throws(Evictor.PromptDefect) {
       try session.beginPrompt(
-        document: prompt.count, instruction: last, catalyst: tokens.catalyst)
+        document: prompt.count, instruction: instruction, catalyst: tokens.catalyst)
     } catch {
       throw .prompt(error, policy: session.shape.profile.policy.name)
     }

@@ -1,6 +1,7 @@
 package import Commands
 import Inference
 import ModelFormat
+import Profiles
 import Tokenization
 import Units
 
@@ -56,11 +57,45 @@ package enum EvaluationWorker<System: Host> {
       throw .tokenizerSection(
         .wrongSize(bytes: tokenizer.tokenCount, needed: vocabulary), file: name)
     }
+    let catalyst =
+      profile.policy == .infiniPot
+      ? try Self.catalyst(profile, tokenizer, into: launch.memory.text.catalyst)
+      : .empty
     var runner = CaseRunner<System>(
-      launch.memory, tokenizer: tokenizer, recording: recording, compared: compared)
+      launch.memory, tokenizer: tokenizer, catalyst: catalyst, recording: recording,
+      compared: compared)
     use(CaseRunner<System>.self)
     launch.seal()
     try runner.run(allocationsAtSeal: launch.allocationsAtSeal, &console)
+  }
+
+  /// The tokens of the text that infinipot runs over a full cache, as `run` makes them; the words
+  /// they are made with lie outside the plan, before the seal.
+  private static func catalyst(
+    _ profile: Profile, _ tokenizer: Tokenizer, into tokens: FixedBuffer<Int32>
+  ) throws(Failure) -> FixedBuffer<Int32> {
+    let count = Tokenization.Encoder.scratchCount(wordBytesMax: 64)
+    let words = UnsafeMutablePointer<UInt32>.allocate(capacity: count)
+    unsafe words.initialize(repeating: 0, count: count)
+    // SAFETY: `count` initialized words that live as long as the process.
+    let scratch = unsafe FixedBuffer(unsafeBase: words, count: count)
+    var encoder = Tokenization.Encoder(tokenizer: tokenizer, scratch: scratch)
+    var sink = TokenSink(tokens)
+    do {
+      try profile.infiniPotCatalyst.withBytes { (bytes) throws(TokenizationError) in
+        try encoder.encode(
+          bytes,
+          options: Tokenization.Encoder.Options(
+            addsBeginAndEnd: false, parsesSpecial: false, startsText: false), into: &sink)
+      }
+    } catch {
+      switch error {
+      case .noTokenForByte(let byte): throw .noTokenForByte(Int(byte))
+      case .wordTooLong: throw .wordTooLong(limitBytes: 64)
+      default: throw .promptTooLong(tokens: tokens.count, slots: tokens.count)
+      }
+    }
+    return sink.tokens
   }
 
   /// Makes the runtime's description of a type that is used after the seal (see `Launch`).
