@@ -83,7 +83,8 @@ let package = Package(
     swift(
       "Evaluation",
       [
-        "Units", "Profiles", "Kernels", "ModelFormat", "Tokenization", "Cache", "Inference",
+        "Units", "Profiles", "Kernels", "ModelFormat", "Tokenization", "Eviction", "Cache",
+        "Inference",
         "Commands",
         "Packing",
       ]),
