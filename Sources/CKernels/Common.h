@@ -310,9 +310,10 @@ void SET(probabilities)(const kernel_probabilities *s) {
   const i32x16 lane = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
   const float whole = 16777216.0f / s->sum;
   u32x16 sum = 0, largest = 0;
+  float factor = 0.0f;
   for (size_t slot = 0; slot < s->slot_count; slot += 16) {
-    const float factor =
-        exp16_of_negative((f32x16)(s->tops[slot / s->run] - s->top))[0] * whole;
+    if (slot % s->run == 0)
+      factor = exp16_of_negative((f32x16)(s->tops[slot / s->run] - s->top))[0] * whole;
     const size_t left = s->slot_count - slot;
     f32x16 p = load16(s->numerators + slot) * factor;
     if (left < 16) p = lane < (int32_t)left ? p : (f32x16)0.0f;

@@ -271,7 +271,7 @@ extension Session {
     guard evictor.observes(position) else { return }
     let own = attentionScratch[thread]
     let share = evictor.shares[thread]
-    share.row.fill(0)
+    share.row.extracting(0..<live).fill(0)
     for row in 0..<shape.headsPerGroup {
       look(row: firstRow + row, of: sight, total: firstTotal + row, live: live, thread)
       ProbabilityRows.add(own.seen.extracting(0..<live), to: share.row.extracting(0..<live))
