@@ -23,7 +23,7 @@ extension Evictor {
       next.isGenerating = false
       next.documentEnd = next.position
       next.isAnswering = true
-      progress = next
+      move(to: next)
       return
     }
     next.documentEnd = next.position + document
@@ -43,14 +43,14 @@ extension Evictor {
       guard kept <= settings.slots else { throw .instructionTooLong }
     case .full, .truncate, .streaming, .h2o, .tova, .scissorhands, .gemFilter: break
     }
-    progress = next
+    move(to: next)
   }
 
   /// Takes note that the instruction follows.
   package func beginAnswer() {
     var next = progress
     next.isAnswering = true
-    progress = next
+    move(to: next)
   }
 
   /// What makes room for a chunk of a prompt, while it is read.
@@ -98,7 +98,7 @@ extension Evictor {
     var next = progress
     let before = next
     next.isProbing = true
-    progress = next
+    move(to: next)
     return before
   }
 
@@ -117,7 +117,7 @@ extension Evictor {
     next.peak = max(before.peak, progress.peak)
     next.used = max(before.used, progress.used)
     next.probedEnd = before.position
-    progress = next
+    move(to: next)
   }
 
   /// Writes down how much the token of a chunk surprised the model, in every set.

@@ -122,10 +122,10 @@ package struct Evictor: BitwiseCopyable {
   }
 
   /// Where the stream stands; in a copy that holds still, where it stood then.
-  package var progress: EvictionProgress {
-    get { held ?? state[0] }
-    nonmutating set { state[0] = newValue }
-  }
+  package var progress: EvictionProgress { held ?? state[0] }
+
+  /// Moves on to where `next` says.
+  package func move(to next: EvictionProgress) { state[0] = next }
 
   /// Keeps what `progress` says, so that a thread which comes late reads no memory that changes.
   package mutating func holdStill() {
@@ -195,7 +195,7 @@ package struct Evictor: BitwiseCopyable {
     next.live += tokens - drop
     next.used = max(next.used, next.live)
     next.peak = max(next.peak, next.live)
-    progress = next
+    move(to: next)
   }
 
   /// Frees what the end of the prompt looked at least, with its neighbours (snapkv).
@@ -221,7 +221,7 @@ package struct Evictor: BitwiseCopyable {
     next.live = keptPrefix + settings.window
     next.used = next.live
     next.windowStart = Int.max
-    progress = next
+    move(to: next)
   }
 
   /// Positions of the slots of a set that were ever taken.

@@ -81,7 +81,7 @@ extension Session {
     var progress = evictor.progress
     progress.isGenerating = true
     progress.promptEnd = progress.position
-    evictor.progress = progress
+    evictor.move(to: progress)
   }
 
   /// Makes room for the next of `count` tokens; returns how many may be read before the next call.
