@@ -59,18 +59,14 @@ INLINE void score_group(const uint8_t *quants, f32x16 scale, const row_group *gr
   }
 }
 
-// Asks for what comes 2 KiB later: keys and values alternate too soon for a processor to read ahead
-// of them by itself. Where many rows share them they are in a cache already.
-INLINE void ask_ahead(const uint8_t *p, const size_t bytes) {
-  for (size_t i = 0; i < bytes; i += 64) __builtin_prefetch(p + 2048 + i);
-}
-
 // Scores of one key tile; lanes [begin, end) are stored.
 INLINE void score_tile(const kernel_scores *s, size_t slot, size_t begin, size_t end, float scale,
                        const query_rows *q, const int format, const int shares, const int rows) {
   const uint8_t *tile = s->keys + slot / 16 * s->tile_bytes;
   const uint8_t *scales = tile + key_quant_bytes(s->dimensions, format);
   const size_t full = s->dimensions / 32, rest = s->dimensions % 32;
+  // Keys and values alternate too soon for a processor to read ahead of them by itself; where many
+  // rows share them they are in a cache already.
   if (!shares) ask_ahead(tile, s->tile_bytes);
   f32x16 acc[QUERY_SETS][KERNEL_ROWS];
   for (size_t n = 0; n < q->sets; n++)

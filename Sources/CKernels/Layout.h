@@ -8,6 +8,11 @@ enum { INT8, INT4, INT4_ASYMMETRIC };
 
 INLINE size_t smaller_size(size_t a, size_t b) { return a < b ? a : b; }
 
+// Asks for memory 2 KiB ahead of its use.
+INLINE void ask_ahead(const uint8_t *p, const size_t bytes) {
+  for (size_t i = 0; i < bytes; i += 64) __builtin_prefetch(p + 2048 + i);
+}
+
 // Quants of 16 rows x 32 k.
 INLINE size_t group_quant_bytes(const int format) { return format == INT8 ? 512 : 256; }
 

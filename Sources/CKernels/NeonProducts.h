@@ -84,13 +84,6 @@ INLINE void separate(f32x16 *acc) {
   }
 }
 
-// How far ahead of its use memory is asked for.
-enum { AHEAD = 2048 };
-
-INLINE void ask_ahead(const uint8_t *p, const size_t bytes) {
-  for (size_t i = 0; i < bytes; i += 64) __builtin_prefetch(p + AHEAD + i);
-}
-
 // Products of weights. int4 has the same code with and without minimums (`full`: the format, with
 // them), which would otherwise be the largest part of a board's kernels.
 

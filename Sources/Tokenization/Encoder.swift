@@ -44,11 +44,6 @@ package struct Encoder {
     (wordBytesMax + 1) * PairMerger.tables
   }
 
-  /// Bytes of scratch memory for text words of up to `wordBytesMax` bytes.
-  package static func scratchBytes(wordBytesMax: Int) -> Int {
-    scratchCount(wordBytesMax: wordBytesMax) * MemoryLayout<UInt32>.stride
-  }
-
   /// Appends the tokens of `text` to `sink`; on an error the sink holds those before it.
   package mutating func encode(
     _ text: RawSpan, options: Options, into sink: inout TokenSink
