@@ -154,7 +154,7 @@ package enum MeasuredRow<System: Host> {
       now = min(session.tile.count, room)
       room -= now
       for index in 0..<now { session.tile[index] = token(session, &tokens) }
-      guard session.prefill(start: start + done, count: now) else {
+      guard session.prefill(start: start + done, count: now, lastRowOnly: true) else {
         throw .nonFinite(position: start + done + now)
       }
       done += now
