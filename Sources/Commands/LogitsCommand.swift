@@ -1,4 +1,3 @@
-import Eviction
 import Inference
 import ModelFormat
 import Profiles
@@ -80,15 +79,7 @@ package enum LogitsCommand<System: Host> {
     }
     // All of it is a document; where the policy wants an instruction, that is its last tokens.
     let last = ids.extracting(max(0, ids.count - instructionTokens)..<ids.count)
-    do throws(Evictor.PromptDefect) {
-      try memory.session.beginPrompt(document: ids.count, instruction: last)
-    } catch {
-      throw .prompt(error, policy: memory.session.shape.profile.policy.name)
-    }
-    guard memory.session.admits(ids.count - 1) else {
-      throw .promptTooLong(
-        tokens: ids.count, slots: memory.session.shape.eviction.heldSlots)
-    }
+    try memory.session.announce(document: ids.count, instruction: last, tokens: ids.count)
   }
 
   /// Tokens at the end that policies which want an instruction take for it.
@@ -100,27 +91,18 @@ package enum LogitsCommand<System: Host> {
     let (session, ids) = (memory.session, memory.text.ids)
     var digest = SHA256()
     var progress = Progress<System>("logits", total: ids.count)
-    var start = 0
-    var room = 0
-    while start < ids.count {
-      if System.isInterrupted { throw .interrupted }
-      if room == 0 { room = session.makeRoom(for: ids.count - start) }
-      if room == 0 { throw .nonFinite(position: start) }
-      let count = min(session.tile.count, room)
-      room -= count
-      for index in 0..<count { session.tile[index] = ids[start + index] }
-      guard session.prefill(start: start, count: count) else {
-        throw .nonFinite(position: start + count)
-      }
-      for row in 0..<count {
-        guard session.project(row: row) else { throw .nonFinite(position: start + row) }
+    var reader = TileReader<System>(ids, at: 0)
+    while let tile = try reader.next(session) {
+      for row in 0..<tile.count {
+        guard session.project(row: row) else {
+          throw .nonFinite(position: tile.lowerBound + row)
+        }
         digest.update(session.logits.bytes)
         do { try System.write(session.logits.bytes, to: file) } catch {
           throw .host(error, .writing, name)
         }
       }
-      progress.advance(count, &console)
-      start += count
+      progress.advance(tile.count, &console)
     }
     progress.finish(&console)
     return digest.digest

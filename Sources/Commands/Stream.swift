@@ -1,7 +1,6 @@
 import Cache
 import Eviction
 package import Inference
-import Profiles
 package import Tokenization
 package import Units
 
@@ -67,38 +66,17 @@ package struct Stream<System: Host> {
     guard let tokens = session.filtered(shortened(tokens), instructionStart: instructionStart)
     else { throw .nonFinite(position: tokens.count) }
     prompt.kept = tokens.count
-    do throws(Evictor.PromptDefect) {
-      let document = min(instructionStart, tokens.count)
-      try session.beginPrompt(
-        document: document, instruction: tokens.extracting(document..<tokens.count),
-        catalyst: catalyst)
-    } catch {
-      throw .prompt(error, policy: session.shape.profile.policy.name)
-    }
-    guard session.admits(position + tokens.count - 1) else {
-      throw .promptTooLong(
-        tokens: position + tokens.count, slots: session.shape.eviction.heldSlots)
-    }
+    let document = min(instructionStart, tokens.count)
+    try session.announce(
+      document: document, instruction: tokens.extracting(document..<tokens.count),
+      catalyst: catalyst, tokens: tokens.count, at: position)
     var progress = Progress<System>("reading", total: tokens.count)
-    var done = 0
-    var room = 0
-    while done < tokens.count {
-      if System.isInterrupted { throw .interrupted }
-      if room == 0 { room = session.makeRoom(for: tokens.count - done) }
-      if room == 0 { throw .nonFinite(position: position) }
-      let count = min(session.tile.count, room)
-      room -= count
-      for index in 0..<count {
-        session.tile[index] = tokens[done + index]
-        memory.sampler.observe(Int(tokens[done + index]))
-      }
-      guard session.prefill(start: position, count: count) else {
-        throw .nonFinite(position: position + count)
-      }
-      done += count
-      position += count
-      progress.advance(count, &console)
-      if done == tokens.count && !session.project(row: count - 1) {
+    var reader = TileReader<System>(tokens, at: position)
+    while let tile = try reader.next(session) {
+      for index in tile { memory.sampler.observe(Int(tokens[index])) }
+      position += tile.count
+      progress.advance(tile.count, &console)
+      if tile.upperBound == tokens.count && !session.project(row: tile.count - 1) {
         throw .nonFinite(position: position)
       }
     }
@@ -120,12 +98,7 @@ package struct Stream<System: Host> {
 
   /// Runs one more token, for which the cache must have room; its logits follow.
   package mutating func step(_ token: Int32) throws(Failure) {
-    let session = memory.session
-    _ = session.makeRoom(for: 1)
-    session.tile[0] = token
-    guard session.prefill(start: position, count: 1) && session.project(row: 0) else {
-      throw .nonFinite(position: position)
-    }
+    try memory.session.step(token, at: position)
     position += 1
   }
 

@@ -4,7 +4,6 @@ import Eviction
 import Inference
 import Kernels
 import ModelFormat
-import Profiles
 import Tokenization
 import Units
 
@@ -135,24 +134,18 @@ struct CaseRunner<System: Host> {
   /// Reads a stream; every token but the first is predicted from those before it.
   private mutating func stream(_ request: CaseRequest) throws(Failure) {
     let prompt = request.prompt.extracting(0..<request.documentTokens)
-    try begin(
-      stream: prompt,
-      instruction: request.prompt.extracting(request.documentTokens..<request.prompt.count))
-    var start = 0
-    var room = 0
-    while start < prompt.count {
-      if System.isInterrupted { throw .interrupted }
-      if room == 0 { room = session.makeRoom(for: prompt.count - start) }
-      if room == 0 { throw .nonFinite(position: start) }
-      let count = min(session.tile.count, room)
-      room -= count
-      for index in 0..<count { session.tile[index] = prompt[start + index] }
-      guard session.prefill(start: start, count: count) else {
-        throw .nonFinite(position: start + count)
-      }
-      for row in 0..<min(count, prompt.count - 1 - start) {
-        guard session.project(row: row) else { throw .nonFinite(position: start + row) }
-        let next = start + row + 1
+    // All of a stream is a document.
+    try session.announce(
+      document: prompt.count,
+      instruction: request.prompt.extracting(request.documentTokens..<request.prompt.count),
+      catalyst: tokens.catalyst, tokens: prompt.count)
+    var reader = TileReader<System>(prompt, at: 0)
+    while let tile = try reader.next(session) {
+      for position in tile where position + 1 < prompt.count {
+        guard session.project(row: position - tile.lowerBound) else {
+          throw .nonFinite(position: position)
+        }
+        let next = position + 1
         let level = Distribution.logSumOfExponentials(session.logits)
         let nll = level - Double(session.logits[Int(prompt[next])])
         sums.nll += nll
@@ -163,24 +156,8 @@ struct CaseRunner<System: Host> {
         }
         try judge(request, level: level)
       }
-      start += count
     }
-    sums.read = start
-  }
-
-  /// Announces a stream: all of it is a document.
-  private func begin(
-    stream prompt: FixedBuffer<Int32>, instruction: FixedBuffer<Int32>
-  ) throws(Failure) {
-    do throws(Evictor.PromptDefect) {
-      try session.beginPrompt(
-        document: prompt.count, instruction: instruction, catalyst: tokens.catalyst)
-    } catch {
-      throw .prompt(error, policy: session.shape.profile.policy.name)
-    }
-    guard session.admits(prompt.count - 1) else {
-      throw .promptTooLong(tokens: prompt.count, slots: session.shape.eviction.heldSlots)
-    }
+    sums.read = prompt.count
   }
 
   /// Reads the prompt and replies greedily, up to a token whose text holds the stop byte.
