@@ -4,7 +4,7 @@ package import Kernels
 import Memory
 package import ModelFormat
 package import Profiles
-import Units
+package import Units
 
 /// What was being done to a file when it failed.
 package enum FileAction {
