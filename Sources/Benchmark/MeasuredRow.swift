@@ -64,10 +64,8 @@ package enum MeasuredRow<System: Host> {
     let profile = try Settings<System>.resolve(options, in: planning)
     var console = Console<System>(planning)
     var launch = try Launch<System>(
-      model, profile: profile, sampler: SamplerSettings(),
-      idTokens: max(work.depth, work.prompt, 1), in: planning, &console)
+      model, profile: profile, sampler: SamplerSettings(), idTokens: 1, in: planning, &console)
     let session = launch.memory.session
-    let ids = launch.memory.text.ids
     let last = work.depth + work.prompt + work.generated
     let settings = session.shape.eviction
     // Policies that choose for a prompt do not read random tokens on and on.
@@ -87,16 +85,14 @@ package enum MeasuredRow<System: Host> {
     launch.seal()
     let launched = System.nanoseconds() - start
 
-    fill(ids, session, &tokens)
-    try prefill(ids.extracting(0..<work.depth), at: 0, wantsLogits: false, session)
-    try prefill(ids.extracting(0..<work.prompt), at: work.depth, wantsLogits: true, session)
+    try prefill(work.depth, at: 0, wantsLogits: false, session, &tokens)
+    try prefill(work.prompt, at: work.depth, wantsLogits: true, session, &tokens)
     try generate(min(work.generated, 1), at: work.depth + work.prompt, session, &tokens)
     describe(launch, session, launched: launched, &answer)
     try send(&answer)
     while try receive(order) {
-      fill(ids.extracting(0..<work.prompt), session, &tokens)
       let begin = System.nanoseconds()
-      try prefill(ids.extracting(0..<work.prompt), at: work.depth, wantsLogits: true, session)
+      try prefill(work.prompt, at: work.depth, wantsLogits: true, session, &tokens)
       try generate(work.generated, at: work.depth + work.prompt, session, &tokens)
       answer.append("sample ")
       answer.append(Int(System.nanoseconds() - begin))
@@ -143,16 +139,28 @@ package enum MeasuredRow<System: Host> {
     session.shape.eviction.policy.isArithmetic ? start : session.evictor.progress.position
   }
 
-  /// Runs `ids` from stream position `start` on, tile by tile.
+  /// Runs `count` random tokens from stream position `start` on, tile by tile.
   private static func prefill(
-    _ ids: FixedBuffer<Int32>, at start: Int, wantsLogits: Bool, _ session: Session
+    _ count: Int, at start: Int, wantsLogits: Bool, _ session: Session,
+    _ tokens: inout RandomWords
   ) throws(Failure) {
     let start = position(start, session)
-    var reader = TileReader<System>(ids, at: start)
-    while let tile = try reader.next(session) {
-      if wantsLogits && tile.upperBound == ids.count && !session.project(row: tile.count - 1) {
-        throw .nonFinite(position: start + ids.count)
+    var done = 0
+    var room = 0
+    var now = 0
+    while done < count {
+      if System.isInterrupted { throw .interrupted }
+      if room == 0 { room = session.makeRoom(for: count - done) }
+      now = min(session.tile.count, room)
+      room -= now
+      for index in 0..<now { session.tile[index] = token(session, &tokens) }
+      guard session.prefill(start: start + done, count: now, lastRowOnly: true) else {
+        throw .nonFinite(position: start + done + now)
       }
+      done += now
+    }
+    if wantsLogits && count > 0 && !session.project(row: now - 1) {
+      throw .nonFinite(position: start + count)
     }
   }
 
@@ -164,14 +172,12 @@ package enum MeasuredRow<System: Host> {
     let start = position(start, session)
     for index in 0..<count {
       if System.isInterrupted { throw .interrupted }
-      try session.step(token(session, &tokens), at: start + index)
+      _ = session.makeRoom(for: 1)
+      session.tile[0] = token(session, &tokens)
+      guard session.prefill(start: start + index, count: 1) && session.project(row: 0) else {
+        throw .nonFinite(position: start + index)
+      }
     }
-  }
-
-  private static func fill(
-    _ ids: FixedBuffer<Int32>, _ session: Session, _ tokens: inout RandomWords
-  ) {
-    for index in 0..<ids.count { ids[index] = token(session, &tokens) }
   }
 
   private static func token(_ session: Session, _ tokens: inout RandomWords) -> Int32 {

@@ -1,7 +1,7 @@
 import Cache
 import Eviction
 package import Inference
-package import Tokenization
+import Tokenization
 package import Units
 
 /// The tokens of a run on their way through the model: where the stream stands, what it took.
@@ -9,14 +9,14 @@ package struct Stream<System: Host> {
   /// Everything the run holds.
   package private(set) var memory: RunMemory
 
-  /// The vocabulary.
-  package let tokenizer: Tokenizer
-
   /// Tokens that are in the cache or were.
   package private(set) var position = 0
 
   /// Tokens of the last prompt, and how many of them the policy let in.
   private var prompt = (tokens: 0, kept: 0)
+
+  /// Whether the policy has dropped tokens of a prompt by what its instruction asked for.
+  private var hasChosen = false
 
   /// What infinipot runs over a full cache.
   package var catalyst = FixedBuffer<Int32>.empty
@@ -25,15 +25,13 @@ package struct Stream<System: Host> {
   var figures = RunFigures()
 
   /// Starts with an empty cache.
-  package init(_ memory: RunMemory, tokenizer: Tokenizer) {
-    self.memory = memory
-    self.tokenizer = tokenizer
-  }
+  package init(_ memory: RunMemory) { self.memory = memory }
 
   /// Forgets what was read: another stream begins.
   package mutating func restart() {
     position = 0
     prompt = (0, 0)
+    hasChosen = false
     memory.session.restart()
   }
 
@@ -60,7 +58,7 @@ package struct Stream<System: Host> {
     let start = System.nanoseconds()
     let most = session.shape.eviction.promptMax
     if session.shape.eviction.policy == .gemFilter && tokens.count > most {
-      throw .promptTooLong(tokens: tokens.count, slots: most)
+      throw session.refusal(of: tokens.count)
     }
     prompt.tokens = tokens.count
     guard let tokens = session.filtered(shortened(tokens), instructionStart: instructionStart)
@@ -81,9 +79,19 @@ package struct Stream<System: Host> {
       }
     }
     session.endPrompt()
+    hasChosen = hasChosen || prompt.kept < prompt.tokens || session.hasDropped
     progress.finish(&console)
-    figures.promptTokens += tokens.count
+    figures.promptTokens += prompt.tokens
+    figures.chosenTokens += prompt.kept
     figures.promptNanoseconds += System.nanoseconds() - start
+  }
+
+  /// Whether the cache can answer another question of `tokens` tokens: not where the policy has
+  /// chosen what to keep for an earlier one, or has no room beside it.
+  func takesMore(_ tokens: Int) -> Bool {
+    let session = memory.session
+    guard position > 0, session.shape.eviction.policy.isFrozen else { return true }
+    return !hasChosen && session.evictor.hasRoomBeside(tokens)
   }
 
   /// Without the middle where the policy is to truncate and the tokens leave no room for a reply.
@@ -111,7 +119,7 @@ package struct Stream<System: Host> {
     let start = System.nanoseconds()
     defer { figures.replyNanoseconds += System.nanoseconds() - start }
     matcher.restart()
-    writer.restart(tokenizer)
+    writer.restart()
     figures.ending = .length
     for _ in 0..<tokensMax {
       if System.isInterrupted {
@@ -120,7 +128,7 @@ package struct Stream<System: Host> {
       }
       let token = memory.sampler.next(session.logits, kernels: session.kernels)
       memory.sampler.observe(token)
-      if tokenizer.isStop(Int32(token)) {
+      if writer.tokenizer.isStop(Int32(token)) {
         figures.ending = .endOfText
         break
       }

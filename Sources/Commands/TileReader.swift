@@ -61,7 +61,18 @@ extension Session {
       throw .prompt(error, policy: shape.profile.policy.name)
     }
     guard admits(position + tokens - 1) else {
-      throw .promptTooLong(tokens: position + tokens, slots: shape.eviction.heldSlots)
+      throw refusal(of: position + tokens)
+    }
+  }
+
+  /// Why a prompt of `tokens` tokens is not taken.
+  func refusal(of tokens: Int) -> Failure {
+    let settings = shape.eviction
+    switch settings.policy {
+    case .snapKV, .gemFilter:
+      return .promptAboveMax(
+        tokens: tokens, promptMax: settings.promptMax, policy: shape.profile.policy.name)
+    default: return .promptTooLong(tokens: tokens, slots: settings.heldSlots)
     }
   }
 

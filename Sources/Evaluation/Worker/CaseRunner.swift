@@ -13,6 +13,7 @@ import Units
 /// it, one row of the full cache's logits at its end.
 struct CaseRunner<System: Host> {
   private var tokens: Commands.Stream<System>
+  private let tokenizer: Tokenizer
   private let words: FixedBuffer<Int32>
   private let scratch: FixedBuffer<UInt8>
   private let recording: FileHandle?
@@ -32,8 +33,9 @@ struct CaseRunner<System: Host> {
     _ memory: RunMemory, tokenizer: Tokenizer, catalyst: FixedBuffer<Int32>,
     recording: FileHandle?, compared: FixedBuffer<Int32>
   ) {
-    tokens = Commands.Stream<System>(memory, tokenizer: tokenizer)
+    tokens = Commands.Stream<System>(memory)
     tokens.catalyst = catalyst
+    self.tokenizer = tokenizer
     words = memory.text.ids
     scratch = memory.text.replyScratch
     self.recording = recording
@@ -178,7 +180,7 @@ struct CaseRunner<System: Host> {
       agrees =
         agrees && sums.replyTokens < request.extra.count
         && request.extra[sums.replyTokens] == token
-      if tokens.tokenizer.isStop(token) || holds(request.stopByte, token) { break }
+      if tokenizer.isStop(token) || holds(request.stopByte, token) { break }
       request.reply[sums.replyTokens] = token
       sums.replyTokens += 1
       guard session.admits(tokens.position) else { break }
@@ -189,7 +191,7 @@ struct CaseRunner<System: Host> {
 
   /// Whether the text of `token` has `byte` in it.
   private func holds(_ byte: UInt8, _ token: Int32) -> Bool {
-    var decoder = Decoder(tokenizer: tokens.tokenizer, startsText: false)
+    var decoder = Decoder(tokenizer: tokenizer, startsText: false)
     var text = TextBuffer(scratch)
     do { try decoder.append(token, into: &text) } catch { return false }
     decoder.finish(into: &text)
