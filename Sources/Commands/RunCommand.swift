@@ -67,6 +67,7 @@ package enum RunCommand<System: Host> {
     } catch {
       outcome = error
     }
+    stream.noteSlots()
     try finish(launch, stream.figures, isJSON: options.has(.json), after: outcome, &console)
   }
 

@@ -31,6 +31,12 @@ package struct Stream<System: Host> {
     self.tokenizer = tokenizer
   }
 
+  /// Takes note of what the policy did so far.
+  mutating func noteSlots() {
+    figures.peakSlots = memory.session.peakSlots(read: position)
+    figures.turnovers = memory.session.turnovers
+  }
+
   /// Forgets what was read: another stream begins.
   package mutating func restart() {
     position = 0

@@ -117,12 +117,20 @@ extension Evictor {
     next.peak = max(before.peak, progress.peak)
     next.used = max(before.used, progress.used)
     next.probedEnd = before.position
+    next.probedRows += before.probeCount
     move(to: next)
   }
 
   /// Writes down how much the token of a chunk surprised the model, in every set.
   package func note(surprise: UInt16, token: Int) {
     for set in 0..<table.count { self.surprise(set)[Int(table.targets(set)[token])] = surprise }
+  }
+
+  /// Takes note that the logits of `count` tokens of a prompt were computed.
+  package func noteOutputs(_ count: Int) {
+    var next = progress
+    next.outputRows += count
+    move(to: next)
   }
 
   /// citrus: what the probe looked at least goes, over all KV heads of the layer; what came after

@@ -116,9 +116,10 @@ extension Session {
     if sawNonFinite { return }
     for row in 0..<rows { clearTotal(row, thread) }
     for run in 0..<RunShape.runs(slots: live) {
+      let scores = isSeen ? own.sight.scores(row: 0, run: run) : own.scoreRows
       attendRun(
-        layer, head: head, run: run, live: live, rows: rows, into: own.parts, thread)
-      if isSeen { keep(own.parts, run: run, rows: rows, live: live, in: own.sight, thread) }
+        layer, head: head, run: run, live: live, rows: rows, scores, into: own.parts, thread)
+      if isSeen { own.sight.note(own.parts.tops, rows: rows, row: 0, run: run) }
       for row in 0..<rows {
         join(own.parts.extracting(row..<row + 1, stride: stride), row: row, thread)
       }
@@ -127,12 +128,8 @@ extension Session {
       let query = head * shape.headsPerGroup + row % shape.headsPerGroup
       finish(row: row, token: tokens.lowerBound + row / shape.headsPerGroup, head: query, thread)
     }
-    if !isSeen { return }
-    for token in tokens {
-      let first = (token - tokens.lowerBound) * shape.headsPerGroup
-      observe(
-        layer, head: head, token: token, live: live, sight: own.sight, firstRow: first,
-        firstTotal: first, thread)
+    if isSeen {
+      observe(layer, head: head, tokens: tokens, live: live, sight: own.sight, row: 0, thread)
     }
   }
 
@@ -154,12 +151,12 @@ extension Session {
         }
         if sawNonFinite { return }
         let parts = parts.extracting(item * rows..<(item + 1) * rows, stride: stride)
-        attendRun(layer, head: head, run: item % runs, live: live, rows: rows, into: parts, thread)
-        if isSeen {
-          keep(
-            parts, run: item % runs, rows: rows, live: live, in: sight, firstRow: head * rows,
-            thread)
-        }
+        let scores =
+          isSeen
+          ? sight.scores(row: head * rows, run: item % runs) : attentionScratch[thread].scoreRows
+        attendRun(
+          layer, head: head, run: item % runs, live: live, rows: rows, scores, into: parts, thread)
+        if isSeen { sight.note(parts.tops, rows: rows, row: head * rows, run: item % runs) }
       }
     }
     // Whoever shows a token to the policy joins all query heads of its KV head.
@@ -176,22 +173,21 @@ extension Session {
         finish(row: total, token: token, head: head, thread)
         guard isSeen && total == rows - 1 else { continue }
         observe(
-          layer, head: head / rows, token: token, live: live, sight: sight,
-          firstRow: head / rows * rows, firstTotal: 0, thread)
+          layer, head: head / rows, tokens: token..<token + 1, live: live, sight: sight,
+          row: head / rows * rows, thread)
       }
     }
   }
 
-  /// Prepared query rows over one run of slots of a KV head.
+  /// Prepared query rows over one run of slots of a KV head; their scores stay in `scores`.
   private func attendRun(
-    _ layer: Int, head: Int, run: Int, live: Int, rows: Int, into parts: AttentionParts,
-    _ thread: Int
+    _ layer: Int, head: Int, run: Int, live: Int, rows: Int, _ scores: ScoreRows,
+    into parts: AttentionParts, _ thread: Int
   ) {
-    let own = attentionScratch[thread]
     let slots = weigh(
-      layer, head: head, run: run, live: live, rows: rows, into: parts, thread)
+      layer, head: head, run: run, live: live, rows: rows, scores, into: parts, thread)
     kernels.weightedSum(
-      probabilities: own.scores, probabilityStride: RunShape.runSlots, queries: rows,
+      probabilities: scores.buffer, probabilityStride: scores.stride, queries: rows,
       values: cache.values(layer: layer, head: head, from: slots.lowerBound),
       layout: cache.valueLayout, slotCount: slots.count, into: parts.outputs,
       outputStride: Scratch.stride(shape.model.headDimension))
@@ -200,14 +196,13 @@ extension Session {
   /// Softmax of prepared query rows over one run of slots of a KV head; returns the slots.
   @inline(never)
   func weigh(
-    _ layer: Int, head: Int, run: Int, live: Int, rows: Int, into parts: AttentionParts,
-    _ thread: Int
+    _ layer: Int, head: Int, run: Int, live: Int, rows: Int, _ scores: ScoreRows,
+    into parts: AttentionParts, _ thread: Int
   ) -> Range<Int> {
-    let own = attentionScratch[thread]
-    let slots = score(layer, head: head, run: run, live: live, rows: rows, thread)
+    let slots = score(layer, head: head, run: run, live: live, rows: rows, scores, thread)
     kernels.softmax(
-      own.scores, scoreStride: RunShape.runSlots,
-      queryPositions: own.positions.extracting(0..<rows),
+      scores.buffer, scoreStride: scores.stride,
+      queryPositions: attentionScratch[thread].positions.extracting(0..<rows),
       slotPositions: cache.positions(layer: layer, head: head).extracting(slots),
       tops: parts.tops, sums: parts.sums)
     return slots
@@ -216,7 +211,7 @@ extension Session {
   /// The scores of prepared query rows over one run of slots of a KV head; returns the slots.
   @inline(never)
   func score(
-    _ layer: Int, head: Int, run: Int, live: Int, rows: Int, _ thread: Int
+    _ layer: Int, head: Int, run: Int, live: Int, rows: Int, _ scores: ScoreRows, _ thread: Int
   ) -> Range<Int> {
     let own = attentionScratch[thread]
     let slots = run * RunShape.runSlots..<min((run + 1) * RunShape.runSlots, live)
@@ -224,12 +219,12 @@ extension Session {
     kernels.scores(
       queries: own.queries.rows(rows, columns: shape.model.headDimension), keys: keys,
       layout: cache.keyLayout,
-      slots: 0..<slots.count, into: own.scores, scoreStride: RunShape.runSlots)
+      slots: 0..<slots.count, into: scores.buffer, scoreStride: scores.stride)
     if run == 0 && needsSinkQueries(at: Int(own.positions[rows - 1])) {
       kernels.scores(
         queries: own.sinkQueries.rows(rows, columns: shape.model.headDimension), keys: keys,
         layout: cache.keyLayout,
-        slots: 0..<SlotMap.sinkTokens, into: own.scores, scoreStride: RunShape.runSlots)
+        slots: 0..<SlotMap.sinkTokens, into: scores.buffer, scoreStride: scores.stride)
     }
     return slots
   }

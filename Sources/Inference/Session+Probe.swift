@@ -67,6 +67,7 @@ extension Session {
   func noteSurprises(of pass: Pass, _ first: UInt16) -> Bool {
     let offset = pass.start - evictor.progress.chunkStart
     evictor.note(surprise: first, token: offset)
+    evictor.noteOutputs(pass.count)
     for row in 0..<pass.count {
       guard project(row: row) else { return false }
       if row + 1 < pass.count {

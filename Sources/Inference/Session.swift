@@ -162,6 +162,9 @@ package struct Session: BitwiseCopyable {
     return !isNoting || noteSurprises(of: last[0], first)
   }
 
+  /// The last row of the tile that `prefill` ran last.
+  package var lastRow: Int { last[0].count - 1 }
+
   /// Computes the logits of row `row` of the tile that `prefill` ran last, into `logits`.
   ///
   /// Returns false where a number was not finite.
