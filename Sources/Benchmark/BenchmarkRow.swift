@@ -64,8 +64,10 @@ struct BenchmarkRow {
   /// What is to be told of the policy; `nil` where none was asked for.
   func figures(_ ready: Answer) throws(BenchmarkError) -> PolicyFigures? {
     guard let policy else { return nil }
+    let slots = try ready.integer("slots")
     return PolicyFigures(
-      name: policy, tokens: test.tokens, attendedSlots: try ready.integer("attended"),
+      name: policy, slots: budget ?? slots, tokens: test.tokens,
+      attendedSlots: try ready.integer("attended"),
       outputNanoseconds: try ready.integer("output"))
   }
 
@@ -107,6 +109,8 @@ struct BenchmarkRow {
 package struct PolicyFigures: Equatable, Sendable {
   /// The policy.
   package let name: String
+  /// The budget; where there is none, the slots of the cache.
+  package let slots: Int
   /// Tokens of one repetition.
   package let tokens: Int
   /// Slots that attention goes over.
@@ -123,8 +127,11 @@ package struct PolicyFigures: Equatable, Sendable {
   package var filter: [UInt64] = []
   private var repetitions = 0
 
-  package init(name: String, tokens: Int, attendedSlots: Int, outputNanoseconds: Int) {
+  package init(
+    name: String, slots: Int, tokens: Int, attendedSlots: Int, outputNanoseconds: Int
+  ) {
     self.name = name
+    self.slots = slots
     self.tokens = tokens
     self.attendedSlots = attendedSlots
     self.outputNanoseconds = outputNanoseconds

@@ -104,7 +104,7 @@ extension BenchmarkResult {
   private var policyFields: [(name: String, value: FieldValue)] {
     guard let policy else { return [] }
     var fields: [(name: String, value: FieldValue)] = [
-      ("policy", .text(policy.name)), ("budget", .integer(contextTokens)),
+      ("policy", .text(policy.name)), ("budget", .integer(policy.slots)),
       ("attended_slots", .integer(policy.attendedSlots)),
       ("probed_rows_per_token", .real(policy.probedRowsPerToken)),
       ("output_rows_per_token", .real(policy.outputRowsPerToken)),

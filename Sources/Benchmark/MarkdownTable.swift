@@ -48,7 +48,7 @@ package struct MarkdownTable {
     if showsPolicy {
       columns += [
         Column("policy", 12, isLeft: true) { $0.policy?.name ?? "-" },
-        Column("slots", 5) { "\($0.contextTokens)" },
+        Column("slots", 5) { "\($0.policy?.slots ?? $0.contextTokens)" },
       ]
     }
     columns.append(Column("test", 15) { $0.test.name })
@@ -97,10 +97,14 @@ package struct MarkdownTable {
   private static func apart(_ results: [BenchmarkResult]) -> [String] {
     results.compactMap { result in
       guard let policy = result.policy else { return nil }
-      let row = "\(policy.name), \(result.contextTokens) slots, \(result.test.name)"
+      let row = "\(policy.name), \(policy.slots) slots, \(result.test.name)"
       let median = Statistics.median(result.samples.nanoseconds.map { Double($0) }) / 1e9
       if let first = policy.filterSeconds {
-        return "\(row): first pass \(decimal(first, 3)) s, then \(decimal(median - first, 3)) s"
+        let share = policy.addedShare(result.samples).map {
+          ", \(decimal($0 + 1, 2)) of the full cache's"
+        }
+        return "\(row): the first token after \(decimal(median, 2)) s\(share ?? ""): first pass "
+          + "\(decimal(first, 2)) s, then \(decimal(median - first, 2)) s"
       }
       guard policy.probedRows > 0 || policy.outputRows > 0 else { return nil }
       return "\(row): for each token \(decimal(policy.probedRowsPerToken, 3)) more that are only "

@@ -75,7 +75,7 @@ package enum MeasuredRow<System: Host> {
     try course.prepare()
     _ = try course.repetition(generated: min(work.generated, 1))
     describe(launch, session, launched: launched, &answer)
-    try describe(course, &answer)
+    describe(course, &answer)
     try send(&answer)
     while try receive(order) {
       try course.prepare()
@@ -102,13 +102,11 @@ package enum MeasuredRow<System: Host> {
     answer.append("\n")
   }
 
-  private static func describe(
-    _ course: RowCourse<System>, _ answer: inout TextBuffer
-  ) throws(Failure) {
+  private static func describe(_ course: RowCourse<System>, _ answer: inout TextBuffer) {
     answer.append(" attended ")
     answer.append(course.attendedSlots)
     answer.append(" output ")
-    answer.append(Int(try course.outputNanoseconds()))
+    answer.append(Int(course.outputNanoseconds))
     answer.append("\n")
   }
 

@@ -48,6 +48,8 @@ struct RowCourse<System: Host> {
   /// Holds a prompt, or an instruction.
   private let ids: FixedBuffer<Int32>
   private var tokens = RandomWords(seed: 7)
+  /// How long the logits of one token take, at the least.
+  private(set) var outputNanoseconds = UInt64.max
 
   init(_ session: Session, ids: FixedBuffer<Int32>, work: RowWork) {
     (self.session, self.ids) = (session, ids)
@@ -119,17 +121,6 @@ struct RowCourse<System: Host> {
     sample.probedRows = progress.probedRows - before.probedRows
     sample.outputRows = progress.outputRows - before.outputRows
     return sample
-  }
-
-  /// How long the logits of one token take.
-  func outputNanoseconds() throws(Failure) -> UInt64 {
-    var shortest = UInt64.max
-    for _ in 0..<3 {
-      let start = System.nanoseconds()
-      guard session.project(row: 0) else { throw .nonFinite(position: 0) }
-      shortest = min(shortest, System.nanoseconds() - start)
-    }
-    return shortest
   }
 
   /// Slots that attention goes over at the end of a repetition.
@@ -213,9 +204,11 @@ struct RowCourse<System: Host> {
     }
   }
 
-  /// Computes the logits of the last of `count` tokens.
-  private func project(_ count: Int) throws(Failure) {
-    guard session.project(row: session.lastRow) else { throw .nonFinite(position: count) }
+  /// Computes the logits of the token at `position`, the last of the tile at hand.
+  private mutating func project(_ position: Int) throws(Failure) {
+    let start = System.nanoseconds()
+    guard session.project(row: session.lastRow) else { throw .nonFinite(position: position) }
+    outputNanoseconds = min(outputNanoseconds, System.nanoseconds() - start)
   }
 
   /// Runs `count` random tokens from stream position `start` on, one after the other, each with its
@@ -225,9 +218,10 @@ struct RowCourse<System: Host> {
       if System.isInterrupted { throw .interrupted }
       _ = session.makeRoom(for: 1)
       session.tile[0] = token()
-      guard session.prefill(start: start + index, count: 1) && session.project(row: 0) else {
+      guard session.prefill(start: start + index, count: 1) else {
         throw .nonFinite(position: start + index)
       }
+      try project(start + index)
     }
   }
 

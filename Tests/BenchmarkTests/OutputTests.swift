@@ -74,12 +74,13 @@ import Testing
   @Test func markdownOfPoliciesIsExact() {
     var first = result()
     var policy = PolicyFigures(
-      name: "infinipot", tokens: 4, attendedSlots: 1000, outputNanoseconds: 5_000_000)
+      name: "infinipot", slots: 1024, tokens: 4, attendedSlots: 1000, outputNanoseconds: 5_000_000)
     for _ in 0..<3 { policy.add(probedRows: 1, outputRows: 4, filterNanoseconds: 0) }
     policy.full = [160_000_000, 160_000_000, 170_000_000]
     first.policy = policy
     var second = result()
-    policy = PolicyFigures(name: "full", tokens: 4, attendedSlots: 1000, outputNanoseconds: 1)
+    policy = PolicyFigures(
+      name: "full", slots: 1024, tokens: 4, attendedSlots: 1000, outputNanoseconds: 1)
     for _ in 0..<3 { policy.add(probedRows: 0, outputRows: 0, filterNanoseconds: 0) }
     second.policy = policy
     var output = Output(
@@ -93,13 +94,13 @@ import Testing
     )
     #expect(
       lines[2]
-        == "| llama 1B Q8_0                  |   1.22 GiB |     1.24 B | CPU        |       2 | infinipot    |  8196 |     tg4 @ d8192 |         15.33 ± 5.03 |    25.00 |    56.2 |     15.0 |   1000.0 |   16.0 |   80.0 |     32 |    7.6 |"
+        == "| llama 1B Q8_0                  |   1.22 GiB |     1.24 B | CPU        |       2 | infinipot    |  1024 |     tg4 @ d8192 |         15.33 ± 5.03 |    25.00 |    56.2 |     15.0 |   1000.0 |   16.0 |   80.0 |     32 |    7.6 |"
     )
-    #expect(lines[3].contains("| full         |  8196 |"))
+    #expect(lines[3].contains("| full         |  1024 |"))
     #expect(lines[3].contains("|        - |       - |        - |"))
     #expect(
       lines[6]
-        == "infinipot, 8196 slots, tg4 @ d8192: for each token 0.250 more that are only run to choose, and the logits of 1.000"
+        == "infinipot, 1024 slots, tg4 @ d8192: for each token 0.250 more that are only run to choose, and the logits of 1.000"
     )
   }
 

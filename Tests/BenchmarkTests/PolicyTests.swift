@@ -3,7 +3,8 @@ import Testing
 
 @Suite struct PolicyTests {
   private func figures() -> PolicyFigures {
-    PolicyFigures(name: "h2o", tokens: 4, attendedSlots: 1024, outputNanoseconds: 10_000)
+    PolicyFigures(
+      name: "h2o", slots: 1024, tokens: 4, attendedSlots: 1024, outputNanoseconds: 10_000)
   }
 
   private func samples(_ nanoseconds: [UInt64]) -> Samples {

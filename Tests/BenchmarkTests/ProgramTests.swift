@@ -122,11 +122,11 @@ struct BenchProgramTests {
       #expect(
         try #require(row["peak_resident_bytes"] as? Int)
           <= #require(row["planned_bytes"] as? Int))
+      #expect(row["budget"] as? Int == 48)
       guard policy != "full" else {
         #expect(row["full_samples_ts"] == nil)
         continue
       }
-      #expect(row["budget"] as? Int == 48)
       let ours = try #require(row["median_ts"] as? Double)
       let full = try #require(row["full_median_ts"] as? Double)
       #expect(abs(try #require(row["added_share"] as? Double) - (full / ours - 1)) < 0.02)
