@@ -197,7 +197,7 @@ struct RowCourse<System: Host> {
       let now = min(session.tile.count, room)
       room -= now
       for index in 0..<now { session.tile[index] = given?[done + index] ?? token() }
-      guard session.prefill(start: start + done, count: now) else {
+      guard session.prefill(start: start + done, count: now, lastRowOnly: true) else {
         throw .nonFinite(position: start + done + now)
       }
       done += now

@@ -12,6 +12,7 @@
 #define KERNEL_FEW_ROWS 3
 #define KERNEL_WIDENS 1
 #define KERNEL_PREPARES 1
+#define KERNEL_POSITIVE 1
 #define KERNEL_INT8_TAKES_SUMS 0
 #include "Layout.h"
 #include "Rows.h"
@@ -120,6 +121,25 @@ INLINE void dots_int8_single(const uint8_t *w, int quads, const int8_t *x, i32x1
     }
   }
   store_dots(sum, 1, dot);
+}
+
+// Rows that are not negative are the unsigned side as they are; two products fit 16 bits.
+INLINE void dots_int8_positive(const uint8_t *w, const row_group *x, const int rows,
+                               i32x16 *dot) {
+  const __m256i ones = _mm256_set1_epi16(1);
+  __m256i sum[KERNEL_ROWS][2];
+  clear(sum, rows);
+  for (int q = 0; q < 8; q++) {
+    const __m256i wv[2] = {load32(w + q * 64), load32(w + q * 64 + 32)};
+    for (int r = 0; r < rows; r++) {
+      const __m256i xv = broadcast4(quants_of(x, r) + q * 4);
+      for (int i = 0; i < 2; i++) {
+        __m256i pairs = _mm256_maddubs_epi16(xv, wv[i]);
+        sum[r][i] = _mm256_add_epi32(sum[r][i], _mm256_madd_epi16(pairs, ones));
+      }
+    }
+  }
+  store_dots(sum, rows, dot);
 }
 
 // Several rows: both sides in 16 bits, weights widened once for all of them.

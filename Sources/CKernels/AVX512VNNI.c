@@ -20,6 +20,7 @@
 #define KERNEL_FEW_ROWS 4
 #define KERNEL_WIDENS 0
 #define KERNEL_PREPARES 0
+#define KERNEL_POSITIVE 0
 #define KERNEL_INT8_TAKES_SUMS 1
 #include "Rows.h"
 

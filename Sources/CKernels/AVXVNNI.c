@@ -19,6 +19,7 @@
 #define KERNEL_FEW_ROWS 3
 #define KERNEL_WIDENS 0
 #define KERNEL_PREPARES 1
+#define KERNEL_POSITIVE 0
 #define KERNEL_INT8_TAKES_SUMS 1
 #include "Layout.h"
 #include "Rows.h"

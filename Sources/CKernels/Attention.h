@@ -131,6 +131,9 @@ static void scores_int4(const kernel_scores *s) {
   FOR_ALL_ROWS(score_rows, s, s->queries.rows, INT4);
 }
 
+// Probabilities and the scales of int8 values are not negative (those of int4 may be).
+INLINE int is_positive(const int format) { return KERNEL_POSITIVE && format == INT8; }
+
 // Probabilities times value scales of one block of 32 slots, quantized once per 32 dimensions.
 typedef struct {
   _Alignas(64) row_group groups[QUERY_SETS];
@@ -159,7 +162,7 @@ INLINE void weigh(const kernel_weighted_sum *s, const uint8_t *scales, size_t sl
   for (int r = 0; r < rows; r++) {
     group->sums[r] = takes_sum ? __builtin_reduce_add(qa[r] + qb[r]) : 0;
     group->quants[r] = quants[r];
-    if (takes_wide(format, rows)) store_wide(qa[r], qb[r], quants[r]);
+    if (takes_wide(format, rows) && !is_positive(format)) store_wide(qa[r], qb[r], quants[r]);
     else store_quants(qa[r], qb[r], (int8_t *)quants[r]);
   }
 }
@@ -175,10 +178,12 @@ INLINE void weigh_block(const kernel_weighted_sum *s, const uint8_t *block, size
     weigh(s, scales, slot, index[n], format, rows, &y.groups[n], y.quants[n]);
   for (size_t tile = d; tile < d + 32 && tile < s->dimensions; tile += 16) {
     shared_group group;
-    share_group(block + tile / 16 * group_quant_bytes(format), format, 32, shares, &group);
+    share_group(block + tile / 16 * group_quant_bytes(format), format, 32,
+                shares && !is_positive(format), &group);
     for (size_t n = 0; n < sets; n++) {
       i32x16 dot[KERNEL_ROWS];
-      shared_dots(&group, format, 32, shares, &y.groups[n], rows, dot);
+      if (is_positive(format)) dots_int8_positive(group.quants, &y.groups[n], rows, dot);
+      else shared_dots(&group, format, 32, shares, &y.groups[n], rows, dot);
       for (int r = 0; r < rows; r++) {
         float *sum = acc[n * (size_t)rows + (size_t)r] + tile;
         store16(sum, fused(to_float(dot[r]), (f32x16)y.groups[n].scales[r], load16(sum)));

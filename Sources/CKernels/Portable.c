@@ -12,6 +12,7 @@
 #define KERNEL_FEW_ROWS 1
 #define KERNEL_WIDENS 0
 #define KERNEL_PREPARES 0
+#define KERNEL_POSITIVE 0
 #define KERNEL_INT8_TAKES_SUMS 0
 #include "Rows.h"
 

@@ -7,6 +7,8 @@
 //     dot[row][lane] = sum over k < 8 * octets of nibble(w, lane, k) * quants[row][k]
 //   KERNEL_WIDENS 1: with several rows dots_int8 takes int16 in the order of store_wide
 //   KERNEL_PREPARES 1: prepare and dots_prepared keep a group of weights unpacked for many rows
+//   KERNEL_POSITIVE 1: dots_int8_positive(w, x, rows, dot), dots_int8 for 32 k of rows that are not
+//   negative, is cheaper
 //   KERNEL_INT8_TAKES_SUMS 1: dots_int8 needs the sums of quants
 //
 // `rows`, a constant after inlining, is 1 or KERNEL_ROWS, the rows the set likes to take at once.
@@ -20,6 +22,13 @@
 #if !KERNEL_WIDENS
 INLINE void widen(const int8_t *quants, int16_t *wide) { (void)quants, (void)wide; }
 INLINE void store_wide(i32x16 a, i32x16 b, int16_t *wide) { (void)a, (void)b, (void)wide; }
+#endif
+
+#if !KERNEL_POSITIVE
+INLINE void dots_int8_positive(const uint8_t *w, const row_group *x, const int rows,
+                               i32x16 *dot) {
+  (void)w, (void)x, (void)rows, (void)dot;
+}
 #endif
 
 INLINE int takes_wide(const int format, const int rows) {

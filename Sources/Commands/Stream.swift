@@ -98,7 +98,7 @@ package struct Stream<System: Host> {
         session.tile[index] = tokens[done + index]
         memory.sampler.observe(Int(tokens[done + index]))
       }
-      guard session.prefill(start: position, count: count) else {
+      guard session.prefill(start: position, count: count, lastRowOnly: true) else {
         throw .nonFinite(position: position + count)
       }
       done += count

@@ -14,14 +14,17 @@ import Units
 extension Session {
   /// attention[t] = attend(rope(q[t]), cache) after the keys and values of the tile are stored.
   func attend(_ layer: Int, _ thread: Int) {
+    // Queries that nobody reads and no policy looks at are left out.
+    let isPartial = needsLastRowOnly(layer) && !isSeen(0..<now.count)
+    let first = isPartial ? now.count - 1 : 0
     if !overwrites(token: now.count - 1) {
       store(layer, tokens: 0..<now.count, thread)
-      attend(layer, tokens: 0..<now.count, thread)
+      attend(layer, tokens: first..<now.count, thread)
       return
     }
     for token in 0..<now.count {
       store(layer, tokens: token..<token + 1, thread)
-      attend(layer, tokens: token..<token + 1, thread)
+      if token >= first { attend(layer, tokens: token..<token + 1, thread) }
     }
   }
 

@@ -24,6 +24,36 @@ extension Session {
     projectInput(layer, thread)
     attend(layer, thread)
     fold(layer, thread)
+    if needsLastRowOnly(layer) && now.count > 1 {
+      keepLastRow(thread)
+      var last = self
+      last.now.start += now.count - 1
+      last.now.count = 1
+      last.finish(layer: layer, thread: thread)
+    } else {
+      finish(layer: layer, thread: thread)
+    }
+  }
+
+  /// Whether no row of this layer's output but the last one is read.
+  func needsLastRowOnly(_ layer: Int) -> Bool {
+    now.isLastRowOnly && layer == shape.model.layers - 1
+  }
+
+  /// Makes the last row of the tile the first.
+  private func keepLastRow(_ thread: Int) {
+    pool.share(1, thread: thread) { _ in
+      let hidden = shape.model.modelDimension, attention = shape.model.queryDimension
+      Scratch.row(0, of: scratch.hidden, columns: hidden).copy(
+        from: Scratch.row(now.count - 1, of: scratch.hidden, columns: hidden))
+      Scratch.row(0, of: scratch.attention, columns: attention).copy(
+        from: Scratch.row(now.count - 1, of: scratch.attention, columns: attention))
+    }
+  }
+
+  /// The part of a layer after attention.
+  @inline(never)
+  private func finish(layer: Int, thread: Int) {
     quantize(scratch.attention, columns: shape.model.queryDimension, thread)
     multiplyAndAdd(.attentionOutput, layer, thread)
 

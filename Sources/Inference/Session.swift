@@ -15,6 +15,9 @@ struct Pass: BitwiseCopyable {
   /// Tokens of the tile.
   var count = 0
 
+  /// Whether nobody will ask for the logits of any row but the last.
+  var isLastRowOnly = false
+
   /// The row of the tile that logits are wanted of.
   var logitsRow = 0
 
@@ -141,9 +144,12 @@ package struct Session: BitwiseCopyable {
   /// Runs the first `count` tokens of `tile`, which stand at `start` in the stream, through every
   /// layer; their keys and values are in the cache afterwards.
   ///
+  /// With `lastRowOnly` only the last row can be projected afterwards: the last layer then computes
+  /// no more of the others than their keys and values.
+  ///
   /// Returns false where a number was not finite: the run cannot go on. The cache must admit the
   /// positions, and token ids must be in the vocabulary.
-  package func prefill(start: Int, count: Int) -> Bool {
+  package func prefill(start: Int, count: Int, lastRowOnly: Bool = false) -> Bool {
     precondition(count > 0 && count <= tile.count, "a tile has tokens")
     if settings.policy.isArithmetic {
       precondition(cache.map.admits(start + count - 1), "the cache has room")
@@ -154,7 +160,8 @@ package struct Session: BitwiseCopyable {
     }
     let isNoting = settings.policy == .infiniPot && !evictor.progress.isProbing
     let first = isNoting && start > 0 ? surprise(at: Int(tile[0])) : UInt16.max
-    unsafe pool.compute(context(Pass(start: start, count: count))) { session, thread, _ in
+    let pass = Pass(start: start, count: count, isLastRowOnly: lastRowOnly && !isNoting)
+    unsafe pool.compute(context(pass)) { session, thread, _ in
       // SAFETY: `compute` passes the address of a copy of the context.
       unsafe session.assumingMemoryBound(to: Session.self).pointee.forward(thread: thread)
     }
@@ -169,9 +176,11 @@ package struct Session: BitwiseCopyable {
   ///
   /// Returns false where a number was not finite.
   package func project(row: Int) -> Bool {
-    precondition(row >= 0 && row < last[0].count, "a row of the tile")
     var pass = last[0]
-    pass.logitsRow = row
+    let first = pass.isLastRowOnly ? pass.count - 1 : 0
+    precondition(row >= first && row < pass.count, "a row of the tile")
+    // The last row, where it is the only one, has become the first.
+    pass.logitsRow = row - first
     unsafe pool.compute(context(pass)) { session, thread, _ in
       // SAFETY: `compute` passes the address of a copy of the context.
       unsafe session.assumingMemoryBound(to: Session.self).pointee.output(thread: thread)

@@ -33,7 +33,11 @@ import Units
 
   /// Every row of logits: a prompt of `prompt` tokens, the last 6 of them the instruction, then the
   /// others one by one.
-  private func read(_ tokens: [Int], prompt: Int, _ session: Session) throws -> [[Float]] {
+  ///
+  /// With `lastRowOnly` all but the last row of each tile are left empty.
+  private func read(
+    _ tokens: [Int], prompt: Int, _ session: Session, lastRowOnly: Bool = false
+  ) throws -> [[Float]] {
     var rows: [[Float]] = []
     let all = buffer(tokens.map(Int32.init))
     let kept = session.shape.eviction.slots - session.shape.eviction.reserve
@@ -52,10 +56,11 @@ import Units
         let count = min(session.tile.count, room)
         #expect(count > 0 && session.admits(position + count - 1))
         for index in 0..<count { session.tile[index] = ids[done + index] }
-        #expect(session.prefill(start: position, count: count))
+        #expect(session.prefill(start: position, count: count, lastRowOnly: lastRowOnly))
         for row in 0..<count {
-          #expect(session.project(row: row))
-          rows.append(array(session.logits))
+          let isWanted = !lastRowOnly || row == count - 1
+          #expect(!isWanted || session.project(row: row))
+          rows.append(isWanted ? array(session.logits) : [])
         }
         done += count
         room -= count
@@ -93,8 +98,10 @@ import Units
         #expect(session.evictor.progress.peak <= session.shape.eviction.heldSlots)
       }
       session.restart()
-      let again = try read(tokens, prompt: 110, session)
-      #expect(zip(again, expected).allSatisfy { sameBits($0, $1) }, "after a restart")
+      let again = try read(tokens, prompt: 110, session, lastRowOnly: true)
+      #expect(again.filter { !$0.isEmpty }.count >= 80)
+      #expect(
+        zip(again, expected).allSatisfy { $0.isEmpty || sameBits($0, $1) }, "after a restart")
     }
   }
 

@@ -68,7 +68,7 @@ typedef struct {
 
 // output[query][dimension] = acc: per block of 32 slots in order, y = p * value scale is
 // quantized like an activation group (once per group of 32 dimensions), then
-// acc = fma(dot, scale of y, acc).
+// acc = fma(dot, scale of y, acc). No probability and no scale of int8 values is negative.
 typedef struct {
   const uint8_t *values;   // blocks of 32 slots
   size_t block_bytes;
