@@ -89,6 +89,7 @@ struct AttentionScratch: BitwiseCopyable {
   let cosines: FixedBuffer<Float>  // [rotated / 2] to rotate keys again
   let sines: FixedBuffer<Float>  // [rotated / 2]
   let sight: Sight  // [R], where somebody looks at probabilities
+  let runPositions: FixedBuffer<UInt32>  // [S], streaming
   let seen: FixedBuffer<UInt32>  // what some rows give each slot
 
   init(_ shape: RunShape, in arena: inout Arena) {
@@ -105,6 +106,7 @@ struct AttentionScratch: BitwiseCopyable {
     queries = QueryScratch(rows: rows, columns: d, in: &arena)
     sinkQueries = QueryScratch(
       rows: shape.eviction.policy == .streaming ? rows : 0, columns: d, in: &arena)
+    runPositions = arena.take(shape.eviction.policy == .streaming ? RunShape.runSlots : 0)
     sight = Sight(rows: shape.sightSlots > 0 ? rows : 0, slots: shape.sightSlots, in: &arena)
     seen = arena.take(shape.sightSlots.roundedUp(toMultipleOf: 16))
   }

@@ -7,30 +7,29 @@ import Units
 
 /// Attention over the quantized cache.
 ///
-/// A tile whose tokens all find free slots is stored at once and then attended in blocks of query
-/// rows. Once slots are overwritten (streaming), a token may only be stored when no earlier one
-/// needs the old slot any more: then tokens go one by one, store and attend. Both give the same
-/// bits, because a query only ever sees slots up to its own position.
+/// Tokens that find free slots are stored at once and then attended in blocks of query rows: a query
+/// only ever sees slots up to its own position. For those that overwrite slots see
+/// `attendOverwriting`.
 extension Session {
   /// attention[t] = attend(rope(q[t]), cache) after the keys and values of the tile are stored.
   func attend(_ layer: Int, _ thread: Int) {
     // Queries that nobody reads and no policy looks at are left out.
     let isPartial = needsLastRowOnly(layer) && !isSeen(0..<now.count)
     let first = isPartial ? now.count - 1 : 0
-    if !overwrites(token: now.count - 1) {
+    let full = firstOverwriting
+    if full == now.count || now.count == 1 {
       store(layer, tokens: 0..<now.count, thread)
       attend(layer, tokens: first..<now.count, thread)
       return
     }
-    for token in 0..<now.count {
-      store(layer, tokens: token..<token + 1, thread)
-      if token >= first { attend(layer, tokens: token..<token + 1, thread) }
-    }
+    store(layer, tokens: 0..<full, thread)
+    if first < full { attend(layer, tokens: first..<full, thread) }
+    attendOverwriting(layer, tokens: full..<now.count, from: max(first, full), thread)
   }
 
   /// Quantizes keys and values into their slots; an item is a whole (KV head, key or value) pair, so
   /// that no two threads touch one byte.
-  private func store(_ layer: Int, tokens: Range<Int>, _ thread: Int) {
+  func store(_ layer: Int, tokens: Range<Int>, _ thread: Int) {
     pool.share(2 * shape.model.kvHeads, thread: thread) { items in
       for item in items {
         if item == 0 { storePositions(layer, tokens: tokens) }
@@ -56,7 +55,7 @@ extension Session {
   }
 
   @inline(never)
-  private func storeKey(_ layer: Int, head: Int, token: Int, _ thread: Int) {
+  func storeKey(_ layer: Int, head: Int, token: Int, _ thread: Int) {
     let d = shape.model.headDimension
     let row = Scratch.row(token, of: scratch.key, columns: shape.model.kvDimension)
     let key = row.extracting(head * d..<(head + 1) * d)
@@ -72,7 +71,7 @@ extension Session {
   }
 
   @inline(never)
-  private func storeValue(_ layer: Int, head: Int, token: Int, _ thread: Int) {
+  func storeValue(_ layer: Int, head: Int, token: Int, _ thread: Int) {
     let d = shape.model.headDimension
     let row = Scratch.row(token, of: scratch.value, columns: shape.model.kvDimension)
     let value = row.extracting(head * d..<(head + 1) * d)
@@ -183,12 +182,15 @@ extension Session {
   }
 
   /// Prepared query rows over one run of slots of a KV head; their scores stay in `scores`.
-  private func attendRun(
+  ///
+  /// `positions` are those of the run's slots, where they are not those of the cache.
+  func attendRun(
     _ layer: Int, head: Int, run: Int, live: Int, rows: Int, _ scores: ScoreRows,
-    into parts: AttentionParts, _ thread: Int
+    into parts: AttentionParts, positions: FixedBuffer<UInt32>? = nil, _ thread: Int
   ) {
     let slots = weigh(
-      layer, head: head, run: run, live: live, rows: rows, scores, into: parts, thread)
+      layer, head: head, run: run, live: live, rows: rows, scores, into: parts,
+      positions: positions, thread)
     kernels.weightedSum(
       probabilities: scores.buffer, probabilityStride: scores.stride, queries: rows,
       values: cache.values(layer: layer, head: head, from: slots.lowerBound),
@@ -200,13 +202,13 @@ extension Session {
   @inline(never)
   func weigh(
     _ layer: Int, head: Int, run: Int, live: Int, rows: Int, _ scores: ScoreRows,
-    into parts: AttentionParts, _ thread: Int
+    into parts: AttentionParts, positions: FixedBuffer<UInt32>? = nil, _ thread: Int
   ) -> Range<Int> {
     let slots = score(layer, head: head, run: run, live: live, rows: rows, scores, thread)
     kernels.softmax(
       scores.buffer, scoreStride: scores.stride,
       queryPositions: attentionScratch[thread].positions.extracting(0..<rows),
-      slotPositions: cache.positions(layer: layer, head: head).extracting(slots),
+      slotPositions: positions ?? cache.positions(layer: layer, head: head).extracting(slots),
       tops: parts.tops, sums: parts.sums)
     return slots
   }
@@ -245,7 +247,7 @@ extension Session {
 
   /// Joins one run's row `part` to row `row` of this thread's totals.
   @inline(never)
-  private func join(_ part: AttentionParts, row: Int, _ thread: Int) {
+  func join(_ part: AttentionParts, row: Int, _ thread: Int) {
     let totals = attentionScratch[thread].totals
     kernels.merge(
       part: part.outputs.extracting(0..<shape.model.headDimension), top: part.tops[0],
@@ -256,7 +258,7 @@ extension Session {
 
   /// Divides row `row` of this thread's totals by its sum, into a query head of a token.
   @inline(never)
-  private func finish(row: Int, token: Int, head: Int, _ thread: Int) {
+  func finish(row: Int, token: Int, head: Int, _ thread: Int) {
     let d = shape.model.headDimension
     let output = Scratch.row(token, of: scratch.attention, columns: shape.model.queryDimension)
       .extracting(head * d..<(head + 1) * d)

@@ -218,6 +218,12 @@ extension Session {
     return evictor.progress.used
   }
 
+  /// The first token of the tile that overwrites another one; their number where none does.
+  var firstOverwriting: Int {
+    settings.policy == .streaming
+      ? min(max(cache.map.slots - now.start, 0), now.count) : now.count
+  }
+
   /// Whether token `token` of the tile overwrites one that the first tokens still tell apart.
   func overwrites(token: Int) -> Bool {
     settings.policy.isArithmetic && cache.map.overwrites(at: now.start + token)

@@ -83,7 +83,8 @@ package struct Session: BitwiseCopyable {
 
   var scratch: Scratch
   let attentionScratch: FixedBuffer<AttentionScratch>
-  /// What several threads make of the runs of one token: [KV heads, runs, query heads of each].
+  /// What several threads make of the runs of one token, or of a block of tokens that overwrite
+  /// slots: [KV heads, runs, tokens, query heads of each].
   let parts: AttentionParts
 
   /// What softmax left of these runs, where the policy looks at probabilities: [query heads].
@@ -122,9 +123,11 @@ package struct Session: BitwiseCopyable {
     last = arena.take(1)
     nonFinite = arena.take(1)
     let isShared = shape.profile.threads > 1
-    let runs = isShared ? RunShape.runs(slots: shape.attendedSlots) : 0
+    let isStreaming = shape.eviction.policy == .streaming
+    let runs = isShared || isStreaming ? RunShape.runs(slots: shape.attendedSlots) : 0
     parts = AttentionParts(
-      rows: runs * shape.model.queryHeads, headDimension: shape.model.headDimension, in: &arena)
+      rows: runs * shape.model.queryHeads * (isStreaming ? shape.tokensPerBlock : 1),
+      headDimension: shape.model.headDimension, in: &arena)
     let isSeen = isShared && shape.eviction.policy.observes
     sight = Sight(
       rows: isSeen ? shape.model.queryHeads : 0, slots: shape.eviction.heldSlots, in: &arena)
