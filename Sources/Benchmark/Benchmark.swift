@@ -158,14 +158,13 @@ package struct Benchmark {
       environment.progress("\(label): repetition \(repetition) of \(request.repetitions)")
       // Right before and right after, because the bandwidth of shared machines comes and goes.
       measureLimits()
+      // Whoever comes first finds other things in the processor's caches.
+      if repetition % 2 == 0 { try repeatBeside(full, into: &policy) }
       process.send("r")
       let sample = try Answer(process, kind: "sample")
       samples.append(UInt64(try sample.integer("ns")))
       try policy?.add(sample)
-      if let full {
-        full.send("r")
-        policy?.full.append(UInt64(try Answer(full, kind: "sample").integer("ns")))
-      }
+      if repetition % 2 == 1 { try repeatBeside(full, into: &policy) }
       measureLimits()
       for (index, variant) in variants.enumerated() {
         let nanoseconds = try peer?.run(
@@ -184,6 +183,15 @@ package struct Benchmark {
         variant: variant.name, samples: Samples(tokens: row.test.tokens, nanoseconds: nanoseconds))
     }
     return result
+  }
+
+  /// One repetition of the full cache, where there is one beside the row.
+  private func repeatBeside(
+    _ full: LineProcess?, into policy: inout PolicyFigures?
+  ) throws(BenchmarkError) {
+    guard let full else { return }
+    full.send("r")
+    policy?.full.append(UInt64(try Answer(full, kind: "sample").integer("ns")))
   }
 
   /// Ends the process of a row; its last answer.
