@@ -65,11 +65,16 @@ INLINE __m256i odd_bytes(__m256i w) { return _mm256_srai_epi16(w, 8); }
 INLINE __m256i low_nibbles(__m256i w) { return _mm256_and_si256(w, _mm256_set1_epi8(15)); }
 INLINE __m256i high_nibbles(__m256i w) { return low_nibbles(_mm256_srli_epi16(w, 4)); }
 
+// Row r of `rows`; of all of them at a distance that the compiler knows.
+INLINE const int8_t *row_of(const row_group *x, int r, const int rows) {
+  return rows == KERNEL_ROWS ? quants_of(x, 0) + r * ROW_BYTES : quants_of(x, r);
+}
+
 // sum[row][half] += 4 k of one row of wide quants, in 32 bits.
 INLINE void add_wide(const __m256i *even, const __m256i *odd, const row_group *x, int quad,
                      const int rows, __m256i (*sum)[2]) {
   for (int r = 0; r < rows; r++) {
-    const int16_t *xr = (const int16_t *)x->quants[r] + quad * 4;
+    const int16_t *xr = (const int16_t *)row_of(x, r, rows) + quad * 4;
     __m256i x02 = broadcast4(xr), x13 = broadcast4(xr + 2);
     for (int i = 0; i < 2; i++) {
       sum[r][i] = _mm256_add_epi32(sum[r][i], _mm256_madd_epi16(even[i], x02));
@@ -82,7 +87,7 @@ INLINE void add_wide(const __m256i *even, const __m256i *odd, const row_group *x
 INLINE void add_nibbles(const __m256i *low, const __m256i *high, const row_group *x, int octet,
                         const int rows, __m256i (*sum)[2]) {
   for (int r = 0; r < rows; r++) {
-    const int8_t *xr = quants_of(x, r) + octet * 8;
+    const int8_t *xr = row_of(x, r, rows) + octet * 8;
     __m256i x0 = broadcast4(xr), x1 = broadcast4(xr + 4);
     for (int i = 0; i < 2; i++) {
       sum[r][i] = _mm256_add_epi16(sum[r][i], _mm256_maddubs_epi16(low[i], x0));
@@ -132,7 +137,7 @@ INLINE void dots_int8_positive(const uint8_t *w, const row_group *x, const int r
   for (int q = 0; q < 8; q++) {
     const __m256i wv[2] = {load32(w + q * 64), load32(w + q * 64 + 32)};
     for (int r = 0; r < rows; r++) {
-      const __m256i xv = broadcast4(quants_of(x, r) + q * 4);
+      const __m256i xv = broadcast4(row_of(x, r, rows) + q * 4);
       for (int i = 0; i < 2; i++) {
         __m256i pairs = _mm256_maddubs_epi16(xv, wv[i]);
         sum[r][i] = _mm256_add_epi32(sum[r][i], _mm256_madd_epi16(pairs, ones));
@@ -194,7 +199,8 @@ INLINE void dots_prepared(const prepared_group *w, const int format, const row_g
   clear(sum, KERNEL_ROWS);
   if (format == INT4)
     for (int r = 0; r < KERNEL_ROWS; r++)
-      sum[r][0] = sum[r][1] = _mm256_set1_epi16((int16_t)(-4 * x->sums[r]));
+      sum[r][0] = sum[r][1] = broadcast4(&x->starts[r]);
+#pragma clang loop unroll(full)
   for (int i = 0; i < (format == INT8 ? 8 : 4); i++) {
     const __m256i *part = w->part + i * 4;
     if (format == INT8) add_wide(part, part + 2, x, i, KERNEL_ROWS, sum);

@@ -8,6 +8,7 @@
 // Sets of query rows that share keys or values while they are unpacked.
 enum { QUERY_SETS = KERNEL_PREPARES ? 3 : 1, QUERY_ROWS = QUERY_SETS * KERNEL_ROWS };
 enum { HEAD_GROUPS = KERNEL_HEAD_DIMENSION_MAX / 32 };
+enum { KERNEL_COPIES = KERNEL_WIDENS || KERNEL_PREPARES };
 
 // A group of keys or values, unpacked where that pays: `shares`, for more than one set of rows.
 typedef struct {
@@ -42,7 +43,7 @@ INLINE void shared_dots(const shared_group *w, const int format, const int lengt
 typedef struct {
   size_t sets;
   _Alignas(64) row_group groups[HEAD_GROUPS][QUERY_SETS];
-  _Alignas(64) int16_t wide[KERNEL_WIDENS ? HEAD_GROUPS : 1][QUERY_SETS][KERNEL_ROWS][32];
+  _Alignas(64) int16_t wide[KERNEL_COPIES ? HEAD_GROUPS : 1][QUERY_SETS][KERNEL_ROWS][32];
   size_t index[QUERY_SETS][KERNEL_ROWS];
 } query_rows;
 
@@ -98,7 +99,7 @@ INLINE void score_rows(const kernel_scores *s, size_t query, size_t sets, const 
   for (size_t n = 0; n < sets; n++) {
     row_indices(query + n * (size_t)rows, s->queries.rows, rows, q.index[n]);
     for (size_t g = 0; g * 32 < s->dimensions; g++)
-      gather(&s->queries, q.index[n], g, format, rows, q.wide[KERNEL_WIDENS ? g : 0][n],
+      gather(&s->queries, q.index[n], g, format, rows, q.wide[KERNEL_COPIES ? g : 0][n],
              &q.groups[g][n]);
   }
   const float scale = 1.0f / __builtin_elementwise_sqrt((float)s->dimensions);
@@ -161,6 +162,7 @@ INLINE void weigh(const kernel_weighted_sum *s, const uint8_t *scales, size_t sl
   for (int r = 0; r < rows; r++) group->scales[r] = rounded[r];
   for (int r = 0; r < rows; r++) {
     group->sums[r] = takes_sum ? __builtin_reduce_add(qa[r] + qb[r]) : 0;
+    group->starts[r] = start_of(group->sums[r]);
     group->quants[r] = quants[r];
     if (takes_wide(format, rows) && !is_positive(format)) store_wide(qa[r], qb[r], quants[r]);
     else store_quants(qa[r], qb[r], (int8_t *)quants[r]);

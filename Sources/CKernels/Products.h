@@ -46,7 +46,8 @@ INLINE void dots(const uint8_t *w, const int format, const int length, const row
     for (int r = 0; r < rows; r++) dot[r] -= x->sums[r] * 8;
 }
 
-// Points at one group of the rows index[0], index[1] ...; wide quants go into `wide`.
+// Points at one group of the rows index[0], index[1] ...; wide quants, and quants that must lie
+// side by side, go into `wide`.
 INLINE void gather(const kernel_rows *x, const size_t *index, size_t group, const int format,
                    const int rows, int16_t (*wide)[32], row_group *out) {
   for (int r = 0; r < rows; r++) {
@@ -55,8 +56,10 @@ INLINE void gather(const kernel_rows *x, const size_t *index, size_t group, cons
     out->quants[r] = quants;
     out->sums[r] = x->sums[at];
     out->scales[r] = x->scales[at];
-    if (!takes_wide(format, rows)) continue;
-    widen(quants, wide[r]);
+    out->starts[r] = start_of(x->sums[at]);
+    if (takes_wide(format, rows)) widen(quants, wide[r]);
+    else if (KERNEL_PREPARES && rows == KERNEL_ROWS) __builtin_memcpy(wide[r], quants, 32);
+    else continue;
     out->quants[r] = wide[r];
   }
 }
@@ -109,7 +112,7 @@ INLINE void matmul_token(const kernel_matmul *m, const uint8_t *tile, float *out
 }
 
 // A block of tiles and tokens whose accumulators and unpacked groups stay in the first cache.
-enum { BLOCK_TILES = 8, BLOCK_SETS = 32 / KERNEL_ROWS };
+enum { BLOCK_TILES = 12, BLOCK_SETS = 32 / KERNEL_ROWS };
 
 typedef struct {
   _Alignas(64) float acc[BLOCK_TILES][BLOCK_SETS][KERNEL_ROWS][16];
