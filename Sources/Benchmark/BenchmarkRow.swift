@@ -169,9 +169,10 @@ package struct PolicyFigures: Equatable, Sendable {
     return Self.median(samples.nanoseconds) / max(Self.median(full), 1) - 1
   }
 
-  /// The same without what the paper asks for beside the tokens of the stream: probed tokens count
-  /// as tokens of the full cache, and the logits of a prompt's tokens are taken off. `nil` where a
-  /// prompt is read in two passes.
+  /// The same without what the paper asks for beside the tokens of the stream.
+  ///
+  /// Probed tokens count as tokens of the full cache, and the logits of a prompt's tokens are taken
+  /// off. `nil` where a prompt is read in two passes.
   package func workShare(_ samples: Samples) -> Double? {
     guard !full.isEmpty, filter.isEmpty else { return nil }
     let outputs = outputRowsPerToken * Double(tokens) * Double(outputNanoseconds)

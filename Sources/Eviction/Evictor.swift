@@ -194,8 +194,9 @@ package struct Evictor: BitwiseCopyable {
     if settings.policy == .scissorhands { lowVotes(set).startEpoch() }
   }
 
-  /// The one slot of a set that goes, for policies that drop one for each generated token: found at
-  /// once, without a list of scores. `nil`: the others.
+  /// The one slot of a set that goes, found at once, without a list of scores.
+  ///
+  /// `nil`: the policy does not drop one slot for each generated token.
   private func lowest(_ set: Int, _ scratch: EvictionScratch, _ kernels: KernelSet) -> Int? {
     let positions = takenPositions(set)
     switch settings.policy {

@@ -70,9 +70,10 @@ extension KernelSet {
       positions.unsafeBaseAddress, positions.count, range.lowerBound, range.upperBound)
   }
 
-  /// The slot with the lowest score of those whose positions lie in `range`, of equal scores the one
-  /// with the lowest position; `nil` where there is none. Without `scores` all are alike. Positions
-  /// within the range differ.
+  /// The slot with the lowest score of those whose positions lie in `range`.
+  ///
+  /// Of equal scores the one with the lowest position; `nil` where there is none. Without `scores`
+  /// all are alike. Positions within the range differ.
   package func lowest(
     _ scores: FixedBuffer<Int64>? = nil, positions: FixedBuffer<UInt32>, in range: Range<UInt32>
   ) -> Int? {

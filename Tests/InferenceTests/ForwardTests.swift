@@ -129,8 +129,9 @@ private struct Cut {
     try check(run, profile(run, slots: slots, policy: .streaming), tokenCount: slots + 41)
   }
 
-  /// Three runs of slots, overwritten twice: blocks of tokens meet every border of a run and the end
-  /// of the ring. What one token at a time gives is compared with the slow model above.
+  /// Three runs of slots, overwritten twice: blocks of tokens meet every border of a run.
+  ///
+  /// What one token at a time gives is compared with the slow model above.
   @Test(arguments: [0, 2])
   func blocksThatOverwriteEqualSingleTokens(model: Int) throws {
     let run = ForwardCase.all[model]
