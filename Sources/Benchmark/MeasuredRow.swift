@@ -61,7 +61,7 @@ package enum MeasuredRow<System: Host> {
       idTokens: work.heldTokens(profile.policy), in: planning, &console)
     let session = launch.memory.session
     var course = RowCourse<System>(session, ids: launch.memory.text.ids, work: work)
-    if let refusal = course.refusal { throw refusal }
+    try course.check()
     // SAFETY: never given back.
     let room = unsafe FixedBuffer<UInt8>(
       unsafeBase: UnsafeMutablePointer<UInt8>.allocate(capacity: 1024), count: 1024)

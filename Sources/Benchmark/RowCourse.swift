@@ -72,17 +72,29 @@ struct RowCourse<System: Host> {
     policy.isFrozen && work.prompt > 0 && (policy.holdsPrompt || work.generated > 0)
   }
 
-  /// Why the row cannot be run; `nil` where it can.
-  var refusal: Failure? {
+  /// Tokens of the instruction behind a document of `total` tokens.
+  private func instructionTokens(of total: Int) -> Int {
+    min(min(RowWork.instructionTokens, session.shape.eviction.slots / 8), total)
+  }
+
+  /// Refuses what cannot be run, before the process is sealed.
+  func check() throws(Failure) {
     let settings = session.shape.eviction
-    let last = work.depth + work.prompt + work.generated
-    if policy.isFrozen {
-      let prompt = work.depth + work.prompt
-      return policy.holdsPrompt && prompt > settings.promptMax
-        ? .promptTooLong(tokens: prompt, slots: settings.promptMax) : nil
+    let prompt = work.depth + work.prompt
+    guard policy.isFrozen else {
+      let last = prompt + work.generated
+      guard session.admits(max(last, 1) - 1) else {
+        throw .promptTooLong(tokens: last, slots: settings.slots)
+      }
+      return
     }
-    return session.admits(max(last, 1) - 1)
-      ? nil : .promptTooLong(tokens: last, slots: settings.slots)
+    guard !policy.holdsPrompt || prompt <= settings.promptMax else {
+      throw .promptTooLong(tokens: prompt, slots: settings.promptMax)
+    }
+    let instruction = instructionTokens(of: prompt)
+    try announce(
+      document: prompt - instruction, instruction: ids.extracting(0..<instruction))
+    session.restart()
   }
 
   /// Brings the cache to the depth.
@@ -145,7 +157,7 @@ struct RowCourse<System: Host> {
   private mutating func read(
     _ count: Int, of total: Int, endsPrompt: Bool = false
   ) throws(Failure) {
-    let instruction = min(RowWork.instructionTokens, total)
+    let instruction = instructionTokens(of: total)
     for index in 0..<instruction { ids[index] = token() }
     try announce(document: total - instruction, instruction: ids.extracting(0..<instruction))
     if policy == .gemFilter {
@@ -172,7 +184,7 @@ struct RowCourse<System: Host> {
     let start = System.nanoseconds()
     let prompt = ids.extracting(0..<count)
     for index in 0..<count { prompt[index] = token() }
-    let instruction = max(count - RowWork.instructionTokens, 0)
+    let instruction = count - instructionTokens(of: count)
     guard let kept = session.filtered(prompt, instructionStart: instruction) else {
       throw .nonFinite(position: count)
     }

@@ -93,7 +93,7 @@ struct LongInputTests {
   ) throws {
     let peak = try #require(figures["peak_slots"] as? Int)
     // CItruS divides what the instruction leaves into chunks, which may leave a few slots over.
-    #expect(policy == "citrus-shared" ? peak > Self.slots - 8 : peak == Self.slots)
+    #expect(policy == "citrus-shared" ? peak >= Self.slots * 9 / 10 : peak == Self.slots)
     #expect(peak <= Self.slots)
     #expect(held.sets.allSatisfy { $0.count <= Self.slots })
     let planned = try #require(figures["planned_bytes"] as? Int)
@@ -106,11 +106,11 @@ struct LongInputTests {
   @Test(arguments: policies) func tenTimesTheDocumentInTheSameMemory(policy: String) throws {
     try withFolder { folder in
       let documents = try [1000, 10_000].map { try LongDocument(tokens: $0, in: folder) }
-      var plans: Set<Int> = []
+      var arenas: Set<Int> = []
       for document in documents {
         let (figures, held) = try read(document, policy, promptKibibytes: 64, in: folder)
         try expectPlan(policy, figures, held)
-        plans.insert(try #require(figures["planned_bytes"] as? Int))
+        arenas.insert(try #require(figures["arena_bytes"] as? Int))
         try expectLandmarks(policy, held)
         // The model was trained with 2,048 tokens: there positions are counted anew.
         let turnovers = try #require(figures["turnovers"] as? Int)
@@ -120,7 +120,7 @@ struct LongInputTests {
         default: #expect((turnovers > 0) == (held.promptTokens > 2048))
         }
       }
-      #expect(plans.count == 1)
+      #expect(arenas.count == 1)
     }
   }
 
