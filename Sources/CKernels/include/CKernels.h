@@ -164,8 +164,8 @@ typedef struct {
   void (*count_low)(const kernel_low_votes *arguments);
   // How many positions lie in [from, to).
   size_t (*count_positions)(const uint32_t *positions, size_t count, uint32_t from, uint32_t to);
-  // The slot with the lowest score (NULL: all alike) of those with positions in [from, to), of equal
-  // scores the lowest position; `count` where there is none.
+  // The slot with the lowest score (NULL: all alike) of those with positions in [from, to), of
+  // equal scores the lowest position; `count` where there is none.
   size_t (*lowest)(const int64_t *scores, const uint32_t *positions, size_t count, uint32_t from,
                    uint32_t to);
   void (*weighted_sum_int8)(const kernel_weighted_sum *arguments);
