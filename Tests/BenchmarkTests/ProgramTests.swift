@@ -104,7 +104,7 @@ struct BenchProgramTests {
 
   @Test func policiesAreRowsBesideTheFullCache() throws {
     let finished = try bench([
-      "-p", "64", "-n", "4", "-d", "96", "-r", "2", "-t", "2", "--json", "--budget", "48",
+      "-p", "64", "-n", "4", "-d", "96", "-r", "3", "-t", "2", "--json", "--budget", "48",
       "--policy",
       "full,truncate,streaming,h2o,tova,snapkv,scissorhands,citrus-shared,infinipot,gemfilter",
     ])
@@ -129,8 +129,8 @@ struct BenchProgramTests {
       }
       let ours = try #require(row["median_ts"] as? Double)
       let full = try #require(row["full_median_ts"] as? Double)
-      #expect(abs(try #require(row["added_share"] as? Double) - (full / ours - 1)) < 0.02)
-      #expect((row["full_samples_ts"] as? [Double])?.count == 2)
+      #expect(abs(try #require(row["added_share"] as? Double) - (full / ours - 1)) < 0.001)
+      #expect((row["full_samples_ts"] as? [Double])?.count == 3)
       #expect((try #require(row["first_pass_seconds"] as? Double) > 0) == isFiltered)
       let (probed, outputs) = (row["probed_rows_per_token"], row["output_rows_per_token"])
       #expect((try #require(probed as? Double) > 0) == (isPrompt && row.probes))
