@@ -30,14 +30,15 @@ enum Help {
 
   private static func write(_ spelling: OptionSpelling, to text: inout TextBuffer) {
     let start = text.count
+    let indent = 26
     text.append("  ")
     text.append(spelling.long)
     if spelling.takesValue {
       text.append(" ")
       text.append(spelling.value)
     }
-    text.pad(max(26 - (text.count - start), 2))
-    spelling.writeHelp(to: &text)
+    text.pad(max(indent - (text.count - start), 2))
+    spelling.writeHelp(to: &text, indent: indent)
     if spelling.aliases.utf8CodeUnitCount > 0 {
       text.append(" [")
       text.append(spelling.aliases)

@@ -75,17 +75,18 @@ package struct OptionSpelling {
     return Text(verbs).firstIndex(of: initial) != nil
   }
 
-  /// Appends the line of help, with the names that the value may be.
-  func writeHelp(to text: inout TextBuffer) {
+  /// Appends the help, with the names that the value may be; with an indent on lines of their own,
+  /// which begin with that many spaces.
+  func writeHelp(to text: inout TextBuffer, indent: Int = 0) {
     text.append(help)
-    switch option {
-    case .policy:
-      text.append(": ")
-      PolicyChoice.writeNames(to: &text)
-    case .isa:
-      text.append(": ")
-      InstructionSet.writeNames(to: &text)
-    default: break
+    guard option == .policy || option == .isa else { return }
+    text.append(indent > 0 ? ":\n" : ": ")
+    text.pad(indent)
+    let width = indent > 0 ? 100 - indent : .max
+    if option == .policy {
+      PolicyChoice.writeNames(to: &text, width: width, indent: indent)
+    } else {
+      InstructionSet.writeNames(to: &text, width: width, indent: indent)
     }
   }
 

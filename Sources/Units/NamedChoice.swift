@@ -22,9 +22,25 @@ extension NamedChoice {
 
   /// Appends all names, commas between.
   package static func writeNames(to text: inout TextBuffer) {
+    writeNames(to: &text, width: .max, indent: 0)
+  }
+
+  /// The same in lines of at most `width` bytes, each after the first behind `indent` spaces; the
+  /// first one begins where `text` ends, which counts as the start of a line.
+  package static func writeNames(to text: inout TextBuffer, width: Int, indent: Int) {
+    var start = text.count
     for number in 0..<count {
-      if number > 0 { text.append(", ") }
-      if let choice = Self(rawValue: number) { text.append(choice.name) }
+      guard let choice = Self(rawValue: number) else { continue }
+      if number > 0 { text.append(",") }
+      let length = choice.name.utf8CodeUnitCount
+      if text.count - start + length + 2 > width {
+        text.append("\n")
+        text.pad(indent)
+        start = text.count
+      } else if number > 0 {
+        text.append(" ")
+      }
+      text.append(choice.name)
     }
   }
 }

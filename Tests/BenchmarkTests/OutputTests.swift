@@ -179,7 +179,7 @@ import Testing
     #expect(lines[1] == lines[2])
     #expect(
       lines[1].hasPrefix(
-        "\"unknown\",\"0\",\"Example\tCPU\",\"\",\"CPU\",\"a \"\"b\"\".terra\",\"llama 1B Q8_0\","
+        "\"0.5.0\",\"500\",\"Example\tCPU\",\"\",\"CPU\",\"a \"\"b\"\".terra\",\"llama 1B Q8_0\","
           + "\"1313251456\",\"1235814400\",\"64\",\"64\",\"2\",\"0x0\",\"0\",\"0\",\"int8\",\"int4\","
       ))
     #expect(lines[1].contains(",\"15.333333\",\"5.033223\",\"16.000000\",\"avx2\",\"8196\","))
