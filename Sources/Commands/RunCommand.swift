@@ -69,6 +69,8 @@ package enum RunCommand<System: Host> {
       outcome = error
     }
     stream.noteSlots()
+    stream.figures.probedRows = stream.memory.session.probedRows
+    stream.figures.outputRows = stream.memory.session.outputRows
     try finish(launch, stream.figures, isJSON: options.has(.json), after: outcome, &console)
   }
 

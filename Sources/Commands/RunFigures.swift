@@ -10,6 +10,11 @@ struct RunFigures {
   var promptNanoseconds: UInt64 = 0
   var replyTokens = 0
   var replyNanoseconds: UInt64 = 0
+
+  /// Rows that a policy ran beside those of the tokens: of probes, and of the output layer.
+  var probedRows = 0
+  var outputRows = 0
+
   var plannedBytes = 0
   var peakBytes = 0
   var allocations = 0
@@ -56,6 +61,16 @@ struct RunFigures {
     }
     text.append(", reply ")
     Self.write(replyTokens, replyNanoseconds, to: &text)
+    if probedRows > 0 {
+      text.append("; probes ")
+      text.append(grouped: probedRows)
+      text.append(" rows")
+    }
+    if outputRows > 0 {
+      text.append("; surprise ")
+      text.append(grouped: outputRows)
+      text.append(" rows of logits")
+    }
     text.append("; planned ")
     text.append(grouped: plannedBytes)
     text.append(" bytes, peak resident ")
@@ -94,6 +109,10 @@ struct RunFigures {
     text.append(replyTokens)
     text.append(",\"reply_seconds\":")
     text.append(Double(replyNanoseconds) / 1e9, decimals: 6)
+    text.append(",\"probed_rows\":")
+    text.append(probedRows)
+    text.append(",\"output_rows\":")
+    text.append(outputRows)
     text.append(",\"planned_bytes\":")
     text.append(plannedBytes)
     text.append(",\"peak_resident_bytes\":")

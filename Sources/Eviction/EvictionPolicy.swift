@@ -41,11 +41,17 @@ package enum EvictionPolicy: BitwiseCopyable, Equatable, Sendable {
   /// Source: Liu et al., Scissorhands, algorithms 1 and 2.
   case scissorhands
 
-  /// The instruction, which is known from the start, is run over the cache before each chunk; the
+  /// The instruction, which is known from the start, is run over the cache beside each chunk; the
   /// slots it looks at stay, all KV heads of a layer together. Positions are those in the cache.
   ///
   /// Source: Bai et al., CItruS, section 4, Shared Cache.
   case citrusShared
+
+  /// The same with two caches that share the slots: the document's keeps what each chunk looks at,
+  /// the instruction's own what the instruction looks at; the answer is read from the latter.
+  ///
+  /// Source: Bai et al., CItruS, section 4, Individual Cache.
+  case citrusIndividual
 
   /// When all slots are taken, a short text is run over them; the tokens that surprised the model
   /// most stay, then those the text looks at, each KV head for itself. Positions start anew.
@@ -64,7 +70,7 @@ extension EvictionPolicy {
   /// Whether every KV head keeps tokens of its own.
   package var isPerHead: Bool {
     switch self {
-    case .full, .truncate, .streaming, .tova, .citrusShared, .gemFilter: false
+    case .full, .truncate, .streaming, .tova, .citrusShared, .citrusIndividual, .gemFilter: false
     case .h2o, .snapKV, .scissorhands, .infiniPot: true
     }
   }
@@ -72,7 +78,7 @@ extension EvictionPolicy {
   /// Whether slots are chosen for a prompt, and generated tokens come and go in the rest.
   package var isFrozen: Bool {
     switch self {
-    case .truncate, .snapKV, .citrusShared, .infiniPot, .gemFilter: true
+    case .truncate, .snapKV, .citrusShared, .citrusIndividual, .infiniPot, .gemFilter: true
     case .full, .streaming, .h2o, .tova, .scissorhands: false
     }
   }
@@ -86,12 +92,15 @@ extension EvictionPolicy {
   package var needsInstruction: Bool { probes || self == .gemFilter }
 
   /// Whether tokens are run over the cache only to see what they look at, and forgotten again.
-  package var probes: Bool { self == .citrusShared || self == .infiniPot }
+  package var probes: Bool { isCitrus || self == .infiniPot }
+
+  /// Whether the instruction is run beside every chunk of the document.
+  package var isCitrus: Bool { self == .citrusShared || self == .citrusIndividual }
 
   /// Whether attention probabilities decide.
   package var observes: Bool {
     switch self {
-    case .h2o, .tova, .snapKV, .scissorhands, .citrusShared, .infiniPot: true
+    case .h2o, .tova, .snapKV, .scissorhands, .citrusShared, .citrusIndividual, .infiniPot: true
     case .full, .truncate, .streaming, .gemFilter: false
     }
   }
@@ -99,7 +108,7 @@ extension EvictionPolicy {
   /// Whether probabilities are summed up over queries.
   package var sums: Bool {
     switch self {
-    case .h2o, .snapKV, .citrusShared, .infiniPot: true
+    case .h2o, .snapKV, .citrusShared, .citrusIndividual, .infiniPot: true
     case .full, .truncate, .streaming, .tova, .scissorhands, .gemFilter: false
     }
   }

@@ -33,6 +33,9 @@ package struct EvictionSettings: BitwiseCopyable, Equatable, Sendable {
   /// snapkv: queries at the end of the prompt that choose.
   package let window: Int
 
+  /// snapkv: whether a slot counts as its best neighbour does, instead of the mean of them.
+  package let poolsByMaximum: Bool
+
   /// gemfilter: layers that read the whole prompt, at most all but one; in the next one queries
   /// choose.
   package let filterLayers: Int
@@ -73,6 +76,8 @@ package struct EvictionSettings: BitwiseCopyable, Equatable, Sendable {
     package var countsStream = false
     /// snapkv: queries that choose: min(32, slots / 4).
     package var window = 0
+    /// snapkv: whether a slot counts as its best neighbour does.
+    package var poolsByMaximum = false
     /// gemfilter: layers that read the whole prompt, or `nil`: half of them, or 1 by votes.
     package var filterLayers: Int?
     /// gemfilter: tokens at the end that stay.
@@ -106,6 +111,7 @@ package struct EvictionSettings: BitwiseCopyable, Equatable, Sendable {
     drop = choices.drop > 0 ? choices.drop : max(1, slots / choices.dropShare)
     history = choices.history > 0 ? choices.history : min(400, 2 * drop)
     countsStream = choices.countsStream
+    poolsByMaximum = choices.poolsByMaximum
     window = choices.window > 0 ? choices.window : min(32, slots / 4)
     filterLayers = min(choices.filterLayers ?? (choices.votes ? 1 : layers / 2), layers - 1)
     filterTail = choices.filterTail
@@ -113,6 +119,28 @@ package struct EvictionSettings: BitwiseCopyable, Equatable, Sendable {
     votes = choices.votes
     distilled = choices.distilledPercent * slots / 100
     novel = choices.novelPercent * distilled / 100
+  }
+
+  /// The longest probe: the instruction or a catalyst.
+  package var probeMax: Int { policy.probes ? slots / 2 : 0 }
+
+  /// The most tokens that slots are set aside for at once.
+  var admittedMax: Int { policy.isCitrus ? chunk + probeMax : max(chunk, probeMax) }
+
+  /// Whether the logits of every token of the prompt are needed, to see how much the next one
+  /// surprises the model (infinipot).
+  package var notesSurprise: Bool { policy == .infiniPot && novel > 0 }
+
+  /// citrus: the most tokens of a chunk, and the slots of each cache that stay beside the newest
+  /// chunk, with an instruction of `probe` tokens.
+  ///
+  /// Every slot is used at the peak: k + 2 l + i of them by one cache, or k + 2 l by the document's
+  /// and k + l + i by the instruction's.
+  func citrusNumbers(probe: Int) -> (chunk: Int, kept: Int) {
+    let free = slots - probe
+    let caches = policy == .citrusIndividual ? 2 : 1
+    let chunk = min(chunk, free / (4 * caches + 1))
+    return (chunk, (free - (caches + 1) * chunk) / caches)
   }
 
   /// Tokens that the first layers read (gemfilter).

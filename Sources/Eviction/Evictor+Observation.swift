@@ -59,12 +59,17 @@ extension Evictor {
     case .h2o: return true
     case .tova: return position == state.chunkStart + state.chunkCount - 1
     case .snapKV: return position >= state.windowStart && !state.isGenerating
-    case .citrusShared, .infiniPot: return state.isProbing
+    case .citrusShared, .infiniPot: return isProbe(position)
+    case .citrusIndividual:
+      return isProbe(position) || position < state.documentEnd && !state.isAnswering
     case .scissorhands:
       let counts = LowVotes.counts(seen: seen(by: position), settings: settings)
       return counts.inCurrent || counts.inTail
     }
   }
+
+  /// Whether the token at stream position `position` is one of a probe.
+  package func isProbe(_ position: Int) -> Bool { position >= progress.position }
 
   /// Slots that a query of the chunk at hand sees, its own included.
   package func seen(by position: Int) -> Int {
@@ -89,7 +94,7 @@ extension Evictor {
     case .tova:
       last(index).extracting(0..<used).copy(from: row.extracting(0..<used))
       return
-    case .h2o, .snapKV, .citrusShared, .infiniPot:
+    case .h2o, .snapKV, .citrusShared, .citrusIndividual, .infiniPot:
       let sums = share?.sums.extracting(head * slots..<(head + 1) * slots) ?? sums(index)
       kernels.add(row, to: sums.extracting(0..<used))
     case .scissorhands:
@@ -108,15 +113,20 @@ extension Evictor {
   }
 
   /// Adds what all threads saw of a range of a KV head's slots to its scores, and forgets it.
-  package func fold(layer: Int, head: Int, stamp: UInt64, slots range: Range<Int>) {
+  ///
+  /// `ofProbe` says whether a probe saw it rather than the stream.
+  package func fold(
+    layer: Int, head: Int, stamp: UInt64, slots range: Range<Int>, ofProbe: Bool = false
+  ) {
     let slots = table.slots
     let index = layer * kvHeads + head
     for thread in 0..<shares.count where shares[thread].touched[head] == stamp {
       let share = shares[thread]
       switch settings.policy {
       case .full, .truncate, .streaming, .tova, .gemFilter: return
-      case .h2o, .snapKV, .citrusShared, .infiniPot:
-        let (total, part) = (sums(index), share.sums)
+      case .h2o, .snapKV, .citrusShared, .citrusIndividual, .infiniPot:
+        let isSecond = ofProbe && table.hasSecond && !progress.isJoined
+        let (total, part) = (isSecond ? secondSums(index) : sums(index), share.sums)
         for slot in range {
           total[slot] += part[head * slots + slot]
           part[head * slots + slot] = 0

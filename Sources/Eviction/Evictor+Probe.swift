@@ -33,10 +33,8 @@ extension Evictor {
     case .snapKV:
       let prefix = count - settings.window
       next.windowStart = prefix > keptPrefix ? prefix : Int.max
-    case .citrusShared:
-      let free = settings.slots - probe
-      next.probedChunk = min(settings.chunk, free / 5)
-      next.probedKept = free - 2 * next.probedChunk
+    case .citrusShared, .citrusIndividual:
+      (next.probedChunk, next.probedKept) = settings.citrusNumbers(probe: probe)
       guard next.probedChunk > 0 else { throw .instructionTooLong }
     case .infiniPot:
       let kept = settings.distilled + max(instruction + settings.reserve, probe + 1)
@@ -68,10 +66,10 @@ extension Evictor {
       return (min(tokens, settings.slots - state.live), 0)
     }
     let tokens = min(tokens, state.documentEnd - state.position)
-    if settings.policy == .citrusShared {
+    if settings.policy.isCitrus {
       let chunk = min(tokens, state.probedChunk)
-      let mustEvict = state.live + chunk + state.probeCount > settings.slots
-      return (chunk, mustEvict ? probedDrop : 0)
+      let isFull = state.live + chunk + state.probeCount > settings.slots
+      return (chunk, isFull || state.secondLive > 0 ? probedDrop : 0)
     }
     let most = settings.slots - state.probeCount
     let drop = state.live == most ? state.live - settings.distilled : 0
@@ -79,50 +77,60 @@ extension Evictor {
   }
 
   /// citrus: the slots with a score that do not stay.
-  private var probedDrop: Int {
-    let newest = progress.position - progress.probedEnd
-    return max(0, progress.live - newest - progress.probedKept)
+  package var probedDrop: Int {
+    max(0, progress.live - newest - progress.probedKept)
   }
+
+  /// citrus: tokens without a score: those of the newest chunk.
+  var newest: Int { progress.position - progress.probedEnd }
 
   /// What goes before the instruction is read, by the scores there are.
   package var dropBeforeAnswer: Int {
-    settings.policy == .citrusShared ? probedDrop : progress.live - settings.distilled
+    settings.policy.isCitrus ? probedDrop : progress.live - settings.distilled
   }
 
   /// Whether instruction and reserve do not fit beside the document.
   package var mustEvictForAnswer: Bool {
-    progress.live + progress.instructionCount + settings.reserve > settings.slots
+    let taken = progress.live + progress.instructionCount + settings.reserve
+    return taken > settings.slots || progress.secondLive > 0
   }
 
   /// citrus: what the instruction, run over the rest once more, looks at least.
   package var dropForAnswer: Int { max(0, progress.live - progress.probedKept) }
 
-  /// Starts a probe: its tokens follow the newest ones, and the scores are its own.
-  package func beginProbe() -> EvictionProgress {
-    clearSums()
-    var next = progress
-    let before = next
-    next.isProbing = true
-    move(to: next)
-    return before
-  }
-
-  /// Frees the slots of a probe, which began at stream position `start`, in a set.
-  package func forgetProbe(in set: Int, from start: Int) {
-    let positions = takenPositions(set)
-    for slot in 0..<positions.count
-    where positions[slot] != SlotTable.free && Int(positions[slot]) >= start {
-      table.free(slot, in: set)
+  /// Forgets the scores of a set before a probe.
+  package func clearSums(of set: Int) {
+    for index in set * kvHeads / table.setsPerLayer..<(set + 1) * kvHeads / table.setsPerLayer {
+      sums(index).fill(0)
+      if table.hasSecond { secondSums(index).fill(0) }
     }
   }
 
-  /// Ends a probe: the stream stands where it stood.
-  package func endProbe(before: EvictionProgress) {
-    var next = before
-    next.peak = max(before.peak, progress.peak)
-    next.used = max(before.used, progress.used)
-    next.probedEnd = before.position
-    next.probedRows += before.probeCount
+  /// Frees the slots of the probe at hand in a set.
+  package func forgetProbe(in set: Int) {
+    let state = progress
+    for token in state.chunkCount..<state.chunkCount + state.probeAdmitted {
+      let slot = Int(table.targets(set)[token])
+      if state.secondLive > 0 {
+        table.freeSecond(slot, in: set)
+      } else {
+        table.free(slot, in: set)
+      }
+    }
+  }
+
+  /// Takes note that every set has moved what it keeps to its first slots.
+  package func endCompaction() {
+    var next = progress
+    next.used = next.live
+    move(to: next)
+  }
+
+  /// Takes note that `rows` tokens of the probe have been run.
+  package func noteProbe(rows: Int) {
+    var next = progress
+    next.probeDone += rows
+    next.probedRows += rows
     move(to: next)
   }
 
@@ -131,20 +139,23 @@ extension Evictor {
     for set in 0..<table.count { self.surprise(set)[Int(table.targets(set)[token])] = surprise }
   }
 
-  /// Takes note that the logits of `count` tokens of a prompt were computed.
-  package func noteOutputs(_ count: Int) {
+  /// Takes note that `rows` rows of logits were computed to see what surprises the model.
+  package func noteOutputs(_ rows: Int) {
     var next = progress
-    next.outputRows += count
+    next.outputRows += rows
     move(to: next)
   }
 
-  /// citrus: what the probe looked at least goes, over all KV heads of the layer; what came after
-  /// the probe stays.
-  func scoreProbed(_ set: Int, _ scratch: EvictionScratch) {
-    let positions = takenPositions(set)
+  /// citrus: what was looked at least goes, over all KV heads of the layer; what came after the
+  /// scores stays.
+  ///
+  /// `sums` are those of the layer's KV heads, one after the other.
+  func scoreProbed(
+    _ positions: FixedBuffer<UInt32>, _ sums: FixedBuffer<Int64>, _ scratch: EvictionScratch
+  ) {
     for slot in 0..<positions.count {
       var sum: UInt64 = 0
-      for head in 0..<kvHeads { sum += UInt64(sums(set * kvHeads + head)[slot]) }
+      for head in 0..<kvHeads { sum += UInt64(sums[head * table.slots + slot]) }
       let hasScore = Int(positions[slot]) < progress.probedEnd
       scratch.scores[slot] = hasScore ? sum : Selection.protected
     }
@@ -153,18 +164,16 @@ extension Evictor {
   /// infinipot: the tokens that surprised the model most stay; of the others, what the probe looked
   /// at least goes.
   func scoreNovel(_ set: Int, _ scratch: EvictionScratch) {
-    let (positions, surprise, sums) = (takenPositions(set), surprise(set), sums(set))
+    let (positions, sums) = (takenPositions(set), sums(set))
     let scores = scratch.scores.extracting(0..<positions.count)
+    let novelty = settings.notesSurprise ? surprise(set) : .empty
     for slot in 0..<positions.count {
+      let isFree = positions[slot] == SlotTable.free
       scores[slot] =
-        positions[slot] == SlotTable.free ? Selection.protected : UInt64(surprise[slot])
+        isFree
+        ? Selection.protected : settings.notesSurprise ? UInt64(novelty[slot]) : UInt64(sums[slot])
     }
-    if settings.novel == 0 {
-      for slot in 0..<positions.count where scores[slot] != Selection.protected {
-        scores[slot] = UInt64(sums[slot])
-      }
-      return
-    }
+    if !settings.notesSurprise { return }
     let cut = scratch.selection.cut(
       dropping: progress.live - settings.novel, scores: scores, positions: positions)
     for slot in 0..<positions.count where scores[slot] != Selection.protected {

@@ -37,14 +37,39 @@ package struct EvictionProgress: BitwiseCopyable, Sendable {
   /// How often live keys were counted anew.
   package var turnovers = 0
 
-  /// Whether the tokens at hand are only run to see what they look at.
-  package var isProbing = false
-
   /// Stream position from which no slot has a score of the last probe.
   package var probedEnd = 0
 
-  /// Tokens that are run to see what they look at.
+  /// Tokens that are run to see what they look at: the probe.
   package var probeCount = 0
+
+  /// Tokens of a probe that slots are set aside for.
+  ///
+  /// They stand behind the chunk, at stream positions from `position` on, so that no token of the
+  /// chunk sees them.
+  package var probeAdmitted = 0
+
+  /// Tokens of the probe at hand that have been run.
+  package var probeDone = 0
+
+  /// The position the first token of the probe is rotated to: that of the first of the chunk.
+  package var probeTurn = 0
+
+  /// Tokens of the chunk at hand that the caller does not know of yet.
+  package var chunkLeft = 0
+
+  /// citrus-individual: taken slots of the second cache, which the probe looks at; 0: the first one
+  /// serves both.
+  package var secondLive = 0
+
+  /// citrus-individual: whether the second cache has become the first one.
+  package var isJoined = false
+
+  /// Tokens of probes that were run so far.
+  package var probedRows = 0
+
+  /// Rows of logits that were computed to see how much tokens surprised the model (infinipot).
+  package var outputRows = 0
 
   /// citrus: the most tokens of a chunk, and the slots that stay beside the newest chunk.
   package var probedChunk = 0
@@ -58,12 +83,6 @@ package struct EvictionProgress: BitwiseCopyable, Sendable {
 
   /// Whether the instruction may be read.
   package var isAnswering = false
-
-  /// Tokens that were run only to see what they look at, all in all.
-  package var probedRows = 0
-
-  /// Logits that were computed only to see how much tokens surprise the model, all in all.
-  package var outputRows = 0
 
   /// The start of a stream.
   package init() {}
@@ -92,6 +111,7 @@ package struct Evictor: BitwiseCopyable {
   private let state: FixedBuffer<EvictionProgress>
   private var held: EvictionProgress?
   private let sums: FixedBuffer<Int64>  // [layers][KV heads][slots] where the policy sums
+  private let secondSums: FixedBuffer<Int64>  // [layers][KV heads][slots]: citrus-individual
   private let last: FixedBuffer<UInt32>  // [layers][KV heads][slots]: tova
   private let votes: FixedBuffer<UInt16>  // [3][layers][KV heads][slots]: scissorhands
   private let surprise: FixedBuffer<UInt16>  // [layers][KV heads][slots]: infinipot
@@ -109,14 +129,16 @@ package struct Evictor: BitwiseCopyable {
     let slots = policy.isArithmetic ? 0 : settings.heldSlots
     table = SlotTable(
       layers: layers, setsPerLayer: policy.isPerHead ? kvHeads : 1, slots: slots,
-      chunk: policy.isArithmetic ? 0 : settings.chunk, in: &arena)
+      chunk: policy.isArithmetic ? 0 : settings.admittedMax,
+      hasSecond: policy == .citrusIndividual, in: &arena)
+    let scored = layers * kvHeads * slots
+    secondSums = arena.take(policy == .citrusIndividual ? scored : 0)
     if !policy.isArithmetic { arena.begin(.policy) }
     state = arena.take(policy.isArithmetic ? 0 : 1)
-    let scored = layers * kvHeads * slots
     sums = arena.take(policy.sums ? scored : 0)
     last = arena.take(policy == .tova ? scored : 0)
     votes = arena.take(policy == .scissorhands ? 3 * scored : 0)
-    surprise = arena.take(policy == .infiniPot ? scored : 0)
+    surprise = arena.take(settings.notesSurprise ? scored : 0)
     if state.count > 0 { state[0] = EvictionProgress() }
     let workers = policy.isArithmetic ? 0 : threads
     shares = arena.take(workers)
@@ -144,11 +166,16 @@ package struct Evictor: BitwiseCopyable {
 
   // MARK: Between steps
 
-  /// Forgets everything: another stream begins.
+  /// Forgets everything but what it took so far: another stream begins.
   package func restart() {
-    if state.count > 0 { state[0] = EvictionProgress() }
+    if state.count > 0 {
+      var next = EvictionProgress()
+      (next.probedRows, next.outputRows) = (state[0].probedRows, state[0].outputRows)
+      state[0] = next
+    }
     table.restart()
     sums.fill(0)
+    secondSums.fill(0)
     last.fill(0)
     votes.fill(0)
   }
@@ -181,9 +208,12 @@ package struct Evictor: BitwiseCopyable {
     case .h2o: scoreSums(set, kept: progress.live - count, scratch, kernels)
     case .tova: scoreLast(set, scratch)
     case .scissorhands: scoreVotes(set, scratch, kernels)
-    case .citrusShared where !progress.isGenerating: scoreProbed(set, scratch)
+    case .citrusShared where !progress.isGenerating,
+      .citrusIndividual where !progress.isGenerating:
+      scoreProbed(positions, sums(set * kvHeads, heads: kvHeads), scratch)
     case .infiniPot where !progress.isGenerating: scoreNovel(set, scratch)
-    case .truncate, .snapKV, .citrusShared, .infiniPot, .gemFilter: scoreAge(set, scratch)
+    case .truncate, .snapKV, .citrusShared, .citrusIndividual, .infiniPot, .gemFilter:
+      scoreAge(set, scratch)
     }
     let scores = scratch.scores.extracting(0..<positions.count)
     let cut = scratch.selection.cut(dropping: count, scores: scores, positions: positions)
@@ -205,7 +235,7 @@ package struct Evictor: BitwiseCopyable {
       return kernels.lowest(
         sums(set).extracting(0..<positions.count), positions: positions,
         in: 0..<newest(kept, of: set, scratch, kernels))
-    case .truncate, .snapKV, .citrusShared, .infiniPot, .gemFilter:
+    case .truncate, .snapKV, .citrusShared, .citrusIndividual, .infiniPot, .gemFilter:
       guard progress.isGenerating else { return nil }
       return kernels.lowest(
         positions: positions, in: UInt32(progress.promptEnd)..<SlotTable.free)
@@ -213,9 +243,13 @@ package struct Evictor: BitwiseCopyable {
     }
   }
 
-  /// Takes up a chunk of `tokens` tokens, after `drop` slots of each set have been freed and slots
-  /// been set aside for it.
-  package func advance(tokens: Int, dropped drop: Int, turnsOver: Bool = false) {
+  /// Takes up a chunk of `tokens` tokens and a probe of `probe` tokens, after `drop` slots of each set
+  /// have been freed and slots been set aside for them.
+  ///
+  /// The second cache, where there is one, holds `secondLive` tokens by now.
+  package func advance(
+    tokens: Int, dropped drop: Int, turnsOver: Bool = false, probe: Int = 0, secondLive: Int = 0
+  ) {
     var next = progress
     if turnsOver {
       next.turn = next.live - drop
@@ -223,11 +257,17 @@ package struct Evictor: BitwiseCopyable {
     }
     next.chunkStart = next.position
     next.chunkCount = tokens
+    next.probeAdmitted = probe
+    next.probeDone = 0
+    next.probeTurn = secondLive > 0 ? secondLive : next.turn
+    if probe > 0 { next.probedEnd = next.position }
     next.position += tokens
     next.turn += tokens
     next.live += tokens - drop
-    next.used = max(next.used, next.live)
-    next.peak = max(next.peak, next.live)
+    next.secondLive = secondLive
+    let taken = next.live + probe + secondLive
+    next.used = max(next.used, taken)
+    next.peak = max(next.peak, taken)
     move(to: next)
   }
 
@@ -236,7 +276,11 @@ package struct Evictor: BitwiseCopyable {
     let (prefix, positions, sums) = (progress.windowStart, table.positions(set), sums(set))
     // Nothing was dropped before: slots are in stream order.
     let scores = scratch.scores.extracting(0..<prefix)
-    Pooling.averages(of: sums.extracting(0..<prefix), edges: .zeros, into: scores)
+    if settings.poolsByMaximum {
+      Pooling.maxima(of: sums.extracting(0..<prefix), into: scores)
+    } else {
+      Pooling.averages(of: sums.extracting(0..<prefix), edges: .zeros, into: scores)
+    }
     let cut = scratch.selection.cut(
       dropping: prefix - keptPrefix, scores: scores, positions: positions.extracting(0..<prefix))
     for slot in 0..<prefix where cut.drops(score: scores[slot], position: positions[slot]) {
@@ -335,7 +379,9 @@ package struct Evictor: BitwiseCopyable {
     switch settings.policy {
     case .h2o: sums(set)[slot] = 0
     case .scissorhands: lowVotes(set).clear(slot)
-    case .full, .truncate, .streaming, .tova, .snapKV, .citrusShared, .infiniPot, .gemFilter: break
+    case .full, .truncate, .streaming, .tova, .snapKV, .citrusShared, .citrusIndividual, .infiniPot,
+      .gemFilter:
+      break
     }
   }
 
@@ -345,13 +391,20 @@ package struct Evictor: BitwiseCopyable {
     sums.extracting(index * table.slots..<(index + 1) * table.slots)
   }
 
+  /// The sums of some KV heads, one after the other.
+  func sums(_ index: Int, heads: Int) -> FixedBuffer<Int64> {
+    sums.extracting(index * table.slots..<(index + heads) * table.slots)
+  }
+
+  /// The same sums of what the probe looks at where it has a cache of its own.
+  func secondSums(_ index: Int, heads: Int = 1) -> FixedBuffer<Int64> {
+    secondSums.extracting(index * table.slots..<(index + heads) * table.slots)
+  }
+
   /// How much each token of a set surprised the model.
   func surprise(_ index: Int) -> FixedBuffer<UInt16> {
     surprise.extracting(index * table.slots..<(index + 1) * table.slots)
   }
-
-  /// Forgets all sums.
-  func clearSums() { sums.fill(0) }
 
   func last(_ index: Int) -> FixedBuffer<UInt32> {
     last.extracting(index * table.slots..<(index + 1) * table.slots)

@@ -149,6 +149,7 @@ extension Profile {
     choices.history = scissorhandsHistory
     choices.countsStream = scissorhandsThreshold == .stream
     choices.window = snapKVWindow
+    choices.poolsByMaximum = snapKVPooling == .maximum
     choices.filterLayers = gemFilterLayer > 0 ? gemFilterLayer : nil
     choices.filterTail = gemFilterTail
     choices.isExact = gemFilterIsExact
@@ -171,6 +172,7 @@ extension Profile {
     case .snapKV: .snapKV
     case .scissorhands, .scissorhandsPaper: .scissorhands
     case .citrusShared: .citrusShared
+    case .citrusIndividual: .citrusIndividual
     case .infiniPot: .infiniPot
     case .gemFilter, .gemFilterVote: .gemFilter
     }

@@ -11,20 +11,35 @@ import Units
 /// only ever sees slots up to its own position. For those that overwrite slots see
 /// `attendOverwriting`.
 extension Session {
-  /// attention[t] = attend(rope(q[t]), cache) after the keys and values of the tile are stored.
+  /// attention[t] = attend(rope(q[t]), cache) after the keys and values of the tile are stored; then
+  /// the policy takes in what was seen.
+  ///
+  /// The rows of a probe come first: they are done before anything of the stream is stored, so that
+  /// they do not see the rest of the tile, which in turn ends before their positions.
   func attend(_ layer: Int, _ thread: Int) {
+    if now.probed > 0 { attendStored(layer, tokens: 0..<now.probed, from: 0, thread) }
+    let tokens = now.probed..<now.count
+    if tokens.isEmpty { return }
     // Queries that nobody reads and no policy looks at are left out.
-    let isPartial = needsLastRowOnly(layer) && !isSeen(0..<now.count)
-    let first = isPartial ? now.count - 1 : 0
+    let isPartial = needsLastRowOnly(layer) && !isSeen(tokens)
+    let first = isPartial ? now.count - 1 : tokens.lowerBound
     let full = firstOverwriting
     if full == now.count || now.count == 1 {
-      store(layer, tokens: 0..<now.count, thread)
-      attend(layer, tokens: first..<now.count, thread)
+      attendStored(layer, tokens: tokens, from: first, thread)
       return
     }
     store(layer, tokens: 0..<full, thread)
     if first < full { attend(layer, tokens: first..<full, thread) }
     attendOverwriting(layer, tokens: full..<now.count, from: max(first, full), thread)
+  }
+
+  /// Stores some tokens, attends with those from `first` on, and shows the policy what they saw.
+  private func attendStored(
+    _ layer: Int, tokens: Range<Int>, from first: Int, _ thread: Int
+  ) {
+    store(layer, tokens: tokens, thread)
+    attend(layer, tokens: first..<tokens.upperBound, thread)
+    fold(layer, tokens: tokens, thread)
   }
 
   /// Quantizes keys and values into their slots; an item is a whole (KV head, key or value) pair, so
@@ -204,11 +219,13 @@ extension Session {
     _ layer: Int, head: Int, run: Int, live: Int, rows: Int, _ scores: ScoreRows,
     into parts: AttentionParts, positions: FixedBuffer<UInt32>? = nil, _ thread: Int
   ) -> Range<Int> {
+    let own = attentionScratch[thread]
     let slots = score(layer, head: head, run: run, live: live, rows: rows, scores, thread)
     kernels.softmax(
       scores.buffer, scoreStride: scores.stride,
-      queryPositions: attentionScratch[thread].positions.extracting(0..<rows),
-      slotPositions: positions ?? cache.positions(layer: layer, head: head).extracting(slots),
+      queryPositions: own.positions.extracting(0..<rows),
+      slotPositions: positions
+        ?? self.positions(layer, head: head, seenBy: Int(own.positions[0])).extracting(slots),
       tops: parts.tops, sums: parts.sums)
     return slots
   }
@@ -282,7 +299,7 @@ extension Session {
     let (rows, d) = (tokens.count * shape.headsPerGroup, shape.model.headDimension)
     var row = 0
     for token in tokens {
-      let position = now.start + token
+      let position = position(of: token)
       for query in head * shape.headsPerGroup..<(head + 1) * shape.headsPerGroup {
         prepareQuery(
           layer, query, token: token, into: own.queries.rows(rows, columns: d), row: row, thread)

@@ -113,13 +113,23 @@ extension Session {
   }
 
   /// Frees slots, counts positions anew where asked, and sets slots aside, in every set.
-  func rearrange(dropping drop: Int, admitting tokens: Int, turnsOver: Bool) {
+  ///
+  /// There will be room for `tokens` tokens of the stream and `probe` of a probe. Where `both`, the
+  /// second cache evicts, too.
+  func rearrange(
+    dropping drop: Int = 0, admitting tokens: Int = 0, turnsOver: Bool = false, probe: Int = 0,
+    both: Bool = false
+  ) {
     var pass = Pass()
     pass.dropped = drop
-    pass.admitted = tokens
+    pass.admitted = tokens + probe
     pass.turnsOver = turnsOver
+    pass.admitsProbe = probe > 0
+    pass.evictsBoth = both
+    let secondLive = both ? evictor.secondKept : evictor.progress.secondLive
     run(pass)
-    evictor.advance(tokens: tokens, dropped: drop, turnsOver: turnsOver)
+    evictor.advance(
+      tokens: tokens, dropped: drop, turnsOver: turnsOver, probe: probe, secondLive: secondLive)
   }
 
   /// Does with every set what `pass` says, between two chunks.
@@ -138,16 +148,30 @@ extension Session {
         case .choose:
           evictor.choose(in: set, scratch: scratch)
           compact(set)
-        case .forget: evictor.forgetProbe(in: set, from: now.start)
-        case .makeRoom:
-          if now.dropped > 0 {
-            evictor.evict(now.dropped, from: set, scratch: scratch, kernels)
-          }
-          if now.turnsOver { turnOver(set, scratch, thread) }
-          evictor.table.assign(now.admitted, in: set)
+        case .compact: compact(set)
+        case .adopt: evictor.table.adoptSecond(set)
+        case .makeRoom: makeRoom(set, scratch, thread)
         }
       }
     }
+  }
+
+  /// Frees and sets aside slots of a set.
+  private func makeRoom(_ set: Int, _ scratch: EvictionScratch, _ thread: Int) {
+    let table = evictor.table
+    if evictor.progress.probeAdmitted > 0 { evictor.forgetProbe(in: set) }
+    if now.evictsBoth {
+      let (layer, heads) = heads(of: set)
+      evictor.evictBoth(now.dropped, from: set, scratch: scratch, kernels) { source, target in
+        for head in heads { cache.move(layer: layer, head: head, from: source, to: target) }
+      }
+      turnOver(set, table.secondPositions(set), table.secondTurns(set), scratch, thread)
+    } else if now.dropped > 0 {
+      evictor.evict(now.dropped, from: set, scratch: scratch, kernels)
+    }
+    if now.turnsOver { turnOver(set, table.positions(set), table.turns(set), scratch, thread) }
+    if now.admitsProbe { evictor.clearSums(of: set) }
+    table.assign(now.admitted, in: set)
   }
 
   /// The KV heads that keep their tokens in a set.
@@ -172,9 +196,11 @@ extension Session {
   }
 
   /// Rotates the keys of a set to their place among the kept tokens, in stream order.
-  private func turnOver(_ set: Int, _ scratch: EvictionScratch, _ thread: Int) {
+  private func turnOver(
+    _ set: Int, _ positions: FixedBuffer<UInt32>, _ turns: FixedBuffer<UInt32>,
+    _ scratch: EvictionScratch, _ thread: Int
+  ) {
     let (layer, heads) = heads(of: set)
-    let (positions, turns) = (evictor.table.positions(set), evictor.table.turns(set))
     let order = scratch.sorter.order(of: positions)
     let pairs = shape.model.rotatedDimensions / 2
     let own = attentionScratch[thread]
@@ -200,17 +226,34 @@ extension Session {
 
   // MARK: During a step
 
+  /// The stream position of a row of the tile; rows of a probe stand behind the chunk.
+  func position(of row: Int) -> Int {
+    row < now.probed
+      ? evictor.progress.position + now.probeStart + row : now.start + row - now.probed
+  }
+
   /// The position that the token at stream position `position` is rotated to.
   func turn(of position: Int) -> Int {
     if settings.policy.isArithmetic { return position }
     let progress = evictor.progress
-    return progress.turn - (progress.position - position)
+    let isBehind = position >= progress.position
+    return (isBehind ? progress.probeTurn : progress.turn) + position - progress.position
+  }
+
+  /// Stream positions of the slots that the token at stream position `position` looks at: those of
+  /// the second cache for a probe, where there is one.
+  func positions(_ layer: Int, head: Int, seenBy position: Int) -> FixedBuffer<UInt32> {
+    let table = evictor.table
+    if table.hasSecond && evictor.progress.secondLive > 0 && evictor.isProbe(position) {
+      return table.secondPositions(table.set(layer: layer, head: head))
+    }
+    return cache.positions(layer: layer, head: head)
   }
 
   /// The slot of token `token` of the tile.
   @inline(never)
   func slot(_ layer: Int, head: Int, token: Int) -> Int {
-    let position = now.start + token
+    let position = position(of: token)
     if settings.policy.isArithmetic { return cache.map.slot(of: position) }
     let table = evictor.table
     let index = position - evictor.progress.chunkStart
@@ -245,12 +288,14 @@ extension Session {
       }
       return
     }
+    let isApart = evictor.progress.secondLive > 0
     for token in tokens {
-      let position = now.start + token
+      let position = position(of: token)
       for head in 0..<table.setsPerLayer {
         table.store(
           token: position - evictor.progress.chunkStart, position: position,
-          turn: turn(of: position), in: table.set(layer: layer, head: head))
+          turn: turn(of: position), in: table.set(layer: layer, head: head),
+          inSecond: isApart && evictor.isProbe(position))
       }
     }
   }
@@ -258,7 +303,7 @@ extension Session {
   /// Whether the policy looks at what any of these tokens of the tile see.
   func isSeen(_ tokens: Range<Int>) -> Bool {
     guard settings.policy.observes else { return false }
-    for token in tokens where evictor.observes(now.start + token) { return true }
+    for token in tokens where evictor.observes(position(of: token)) { return true }
     return false
   }
 
@@ -273,7 +318,7 @@ extension Session {
     while first < tokens.upperBound {
       // Sums do not ask which token gave what.
       let end = settings.policy.sums ? tokens.upperBound : first + 1
-      let position = now.start + first
+      let position = position(of: first)
       if evictor.observes(position) {
         let done = (first - tokens.lowerBound) * rows
         look(
@@ -281,7 +326,10 @@ extension Session {
           live: live, thread)
         evictor.observe(
           attentionScratch[thread].seen, layer: layer, head: head, position: position,
-          by: now.count == 1 ? nil : ObservingThread(share: thread, stamp: stamp(layer)), kernels)
+          by: now.count == 1
+            ? nil
+            : ObservingThread(share: thread, stamp: stamp(layer, ofProbe: first < now.probed)),
+          kernels)
         first = end
       } else {
         first += 1
@@ -300,24 +348,25 @@ extension Session {
       live: live, kernels: kernels, into: own.seen)
   }
 
-  /// Adds what all threads saw of a layer to the scores.
-  func fold(_ layer: Int, _ thread: Int) {
+  /// Adds what all threads saw of a layer with the queries of `tokens` to the scores.
+  func fold(_ layer: Int, tokens: Range<Int>, _ thread: Int) {
     // One token was seen by one thread for each KV head, which wrote the scores itself.
-    guard now.count > 1, isSeen(0..<now.count) else { return }
+    guard now.count > 1, isSeen(tokens) else { return }
+    let ofProbe = tokens.lowerBound < now.probed
     let used = evictor.progress.used
     let runs = RunShape.runs(slots: used)
     pool.share(shape.model.kvHeads * runs, thread: thread) { items in
       for item in items {
         let start = item % runs * RunShape.runSlots
         evictor.fold(
-          layer: layer, head: item / runs, stamp: stamp(layer),
-          slots: start..<min(start + RunShape.runSlots, used))
+          layer: layer, head: item / runs, stamp: stamp(layer, ofProbe: ofProbe),
+          slots: start..<min(start + RunShape.runSlots, used), ofProbe: ofProbe)
       }
     }
   }
 
-  /// Another number for each tile and layer, never 0.
-  private func stamp(_ layer: Int) -> UInt64 {
-    UInt64(now.start * shape.model.layers + layer + 1)
+  /// Another number for each tile, layer and kind of row, never 0.
+  private func stamp(_ layer: Int, ofProbe: Bool) -> UInt64 {
+    UInt64(2 * (now.serial * shape.model.layers + layer) + (ofProbe ? 1 : 0))
   }
 }

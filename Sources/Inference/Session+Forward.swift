@@ -23,12 +23,12 @@ extension Session {
     normalize(scratch.hidden, .attentionNorm, layer, thread)
     projectInput(layer, thread)
     attend(layer, thread)
-    fold(layer, thread)
     if needsLastRowOnly(layer) && now.count > 1 {
       keepLastRow(thread)
       var last = self
-      last.now.start += now.count - 1
+      last.now.start += now.count - now.probed - 1
       last.now.count = 1
+      last.now.probed = 0
       last.finish(layer: layer, thread: thread)
     } else {
       finish(layer: layer, thread: thread)
@@ -94,17 +94,22 @@ extension Session {
     pool.share(now.count, thread: thread) { tokens in
       for token in tokens {
         kernels.dequantize(
-          row: Int(tile[token]), of: matrix.bytes, layout: matrix.layout,
+          row: tokenID(token), of: matrix.bytes, layout: matrix.layout,
           scratch: scratch.hidden.extracting(token * stride..<(token + 1) * stride))
         fillRopeTables(token)
       }
     }
   }
 
+  /// The token of a row of the tile.
+  private func tokenID(_ row: Int) -> Int {
+    Int(row < now.probed ? probeTokens[now.probeStart + row] : tile[row - now.probed])
+  }
+
   @inline(never)
   func fillRopeTables(_ token: Int) {
     let pairs = shape.model.rotatedDimensions / 2
-    let position = now.start + token
+    let position = position(of: token)
     let entry = token * pairs..<(token + 1) * pairs
     Rotary.fillTable(
       position: UInt32(turn(of: position)), fractions: model.rotary,

@@ -9,11 +9,20 @@ package import Units
 
 /// What the threads are to do; each has a copy.
 struct Pass: BitwiseCopyable {
-  /// Stream position of the first token of the tile.
+  /// Stream position of the first token of the stream in the tile.
   var start = 0
 
-  /// Tokens of the tile.
+  /// Rows of the tile.
   var count = 0
+
+  /// Rows at the head of the tile that belong to a probe, not to the stream.
+  var probed = 0
+
+  /// Which token of the probe the first of them is.
+  var probeStart = 0
+
+  /// Another number for each pass.
+  var serial = 0
 
   /// Whether nobody will ask for the logits of any row but the last.
   var isLastRowOnly = false
@@ -31,11 +40,17 @@ struct Pass: BitwiseCopyable {
   /// Slots of each set that go.
   var dropped = 0
 
-  /// Tokens that slots are set aside for.
+  /// Tokens that slots are set aside for, those of a probe included.
   var admitted = 0
+
+  /// Whether a probe is about to be run: its scores start at 0.
+  var admitsProbe = false
 
   /// Whether positions are counted anew.
   var turnsOver = false
+
+  /// Whether the second cache evicts, too.
+  var evictsBoth = false
 
   enum Phase: BitwiseCopyable {
     /// Run it through the layer.
@@ -51,8 +66,10 @@ struct Pass: BitwiseCopyable {
     case makeRoom
     /// Choose among the slots of a prompt and move what is kept together.
     case choose
-    /// Free the slots of a probe.
-    case forget
+    /// Move what is kept together.
+    case compact
+    /// Drop the first cache in favour of the second one.
+    case adopt
   }
 }
 
@@ -117,7 +134,7 @@ package struct Session: BitwiseCopyable {
     scratch = Scratch(shape, in: &arena)
     arena.begin(.attention)
     tile = arena.take(shape.profile.tileTokens)
-    probeTokens = arena.take(shape.eviction.policy.probes ? shape.eviction.slots / 2 : 0)
+    probeTokens = arena.take(shape.eviction.probeMax)
     shapes = arena.take(1)
     if !arena.isMeasuring { shapes[0] = shape }
     last = arena.take(1)
@@ -147,6 +164,8 @@ package struct Session: BitwiseCopyable {
   /// Runs the first `count` tokens of `tile`, which stand at `start` in the stream, through every
   /// layer; their keys and values are in the cache afterwards.
   ///
+  /// What is left of a probe is run with them, as the first rows of the same tile.
+  ///
   /// With `lastRowOnly` only the last row can be projected afterwards: the last layer then computes
   /// no more of the others than their keys and values.
   ///
@@ -161,29 +180,43 @@ package struct Session: BitwiseCopyable {
       precondition(start >= chunk.chunkStart, "room was made from here")
       precondition(start + count <= chunk.position, "room was made for all tokens")
     }
-    let isNoting = settings.policy == .infiniPot && !evictor.progress.isProbing
+    let isNoting = notesSurprise
     let first = isNoting && start > 0 ? surprise(at: Int(tile[0])) : UInt16.max
-    let pass = Pass(start: start, count: count, isLastRowOnly: lastRowOnly && !isNoting)
+    guard
+      forward(
+        start: start, count: count, probed: probePending, lastRowOnly: lastRowOnly && !isNoting)
+    else { return false }
+    return !isNoting || noteSurprises(of: last[0], first)
+  }
+
+  /// Runs the next `probed` tokens of the probe and the first `count` of `tile` through every layer.
+  ///
+  /// With `lastRowOnly` the last layer is left as soon as the keys and values of the others are there.
+  func forward(start: Int, count: Int, probed: Int, lastRowOnly: Bool) -> Bool {
+    precondition(probed + count <= tile.count, "a tile holds all rows")
+    var pass = Pass(start: start, count: probed + count, probed: probed)
+    pass.isLastRowOnly = lastRowOnly
+    if probed > 0 { pass.probeStart = evictor.progress.probeDone }
     unsafe pool.compute(context(pass)) { session, thread, _ in
       // SAFETY: `compute` passes the address of a copy of the context.
       unsafe session.assumingMemoryBound(to: Session.self).pointee.forward(thread: thread)
     }
-    if nonFinite[0] != 0 { return false }
-    return !isNoting || noteSurprises(of: last[0], first)
+    if probed > 0 { evictor.noteProbe(rows: probed) }
+    return nonFinite[0] == 0
   }
 
   /// The last row of the tile that `prefill` ran last.
   package var lastRow: Int { last[0].count - 1 }
 
-  /// Computes the logits of row `row` of the tile that `prefill` ran last, into `logits`.
+  /// Computes the logits of token `row` of the tile that `prefill` ran last, into `logits`.
   ///
   /// Returns false where a number was not finite.
   package func project(row: Int) -> Bool {
     var pass = last[0]
-    let first = pass.isLastRowOnly ? pass.count - 1 : 0
-    precondition(row >= first && row < pass.count, "a row of the tile")
+    let rows = pass.count - pass.probed
+    precondition(row >= (pass.isLastRowOnly ? rows - 1 : 0) && row < rows, "a row of the tile")
     // The last row, where it is the only one, has become the first.
-    pass.logitsRow = row - first
+    pass.logitsRow = pass.isLastRowOnly ? 0 : pass.probed + row
     unsafe pool.compute(context(pass)) { session, thread, _ in
       // SAFETY: `compute` passes the address of a copy of the context.
       unsafe session.assumingMemoryBound(to: Session.self).pointee.output(thread: thread)
@@ -194,6 +227,8 @@ package struct Session: BitwiseCopyable {
   /// What every thread gets a copy of: the session with what is to be done and where the stream
   /// stands.
   func context(_ pass: Pass) -> Session {
+    var pass = pass
+    pass.serial = last[0].serial + 1
     last[0] = pass
     nonFinite[0] = 0
     var context = self

@@ -23,7 +23,7 @@ package struct Arena: ~Copyable {
   package private(set) var isSealed = false
 
   /// Bytes per region, each rounded up to whole pages; indexed by `Region.rawValue`.
-  package private(set) var regionBytes = InlineArray<16, Int>(repeating: 0)
+  package private(set) var regionBytes = InlineArray<17, Int>(repeating: 0)
 
   /// Every piece starts at a multiple of this: one cache line, one 512-bit register.
   package static var alignment: Int { 64 }

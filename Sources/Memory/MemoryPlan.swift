@@ -1,13 +1,13 @@
 /// Every byte a run will ever need, as a value: computed before any of it is reserved.
 package struct MemoryPlan: BitwiseCopyable {
   /// Bytes per region, indexed by `Region.rawValue`; those of the arena are whole pages.
-  package private(set) var regionBytes: InlineArray<16, Int>
+  package private(set) var regionBytes: InlineArray<17, Int>
 
   /// The hard budget of the profile.
   package let budgetBytes: Int
 
   /// Takes the regions a measuring arena counted, and the program's own share.
-  package init(regions: InlineArray<16, Int>, programBytes: Int, budgetBytes: Int) {
+  package init(regions: InlineArray<17, Int>, programBytes: Int, budgetBytes: Int) {
     regionBytes = regions
     regionBytes[Region.program.rawValue] = programBytes
     self.budgetBytes = budgetBytes

@@ -7,6 +7,7 @@ package enum Region: Int {
   case keys
   case values
   case positions
+  case secondCache
   case policy
   case filter
   case activations
@@ -36,6 +37,7 @@ package enum Region: Int {
     case .keys: "KV cache: keys"
     case .values: "KV cache: values"
     case .positions: "KV cache: positions"
+    case .secondCache: "KV cache: second"
     case .policy: "eviction policy"
     case .filter: "prompt filter"
     case .activations: "activations"
@@ -58,6 +60,7 @@ package enum Region: Int {
     case .keys: "kv_keys"
     case .values: "kv_values"
     case .positions: "kv_positions"
+    case .secondCache: "kv_second"
     case .policy: "kv_policy"
     case .filter: "prompt_filter"
     case .activations: "activations"
@@ -80,6 +83,7 @@ package enum Region: Int {
     case .keys: "one key per layer, KV head and slot"
     case .values: "one value per layer, KV head and slot"
     case .positions: "stream position of every slot, per set that keeps its own tokens"
+    case .secondCache: "which of the slots the instruction's own cache holds, and their scores"
     case .filter: "hidden states of the longest prompt, keys and values of one layer"
     case .policy: "scores of every slot, free slots, each thread's share"
     case .activations: "one prefill tile through one layer"

@@ -26,8 +26,10 @@ package enum PolicyChoice: Int, NamedChoice {
   case gemFilter = 10
   /// The same, chosen by every token of the instruction in an early layer.
   case gemFilterVote = 11
+  /// What the instruction looks at, in a cache of its own beside the document's.
+  case citrusIndividual = 12
 
-  package static var count: Int { 12 }
+  package static var count: Int { 13 }
 
   package var name: StaticString {
     switch self {
@@ -40,6 +42,7 @@ package enum PolicyChoice: Int, NamedChoice {
     case .scissorhands: "scissorhands"
     case .scissorhandsPaper: "scissorhands-paper"
     case .citrusShared: "citrus-shared"
+    case .citrusIndividual: "citrus-individual"
     case .infiniPot: "infinipot"
     case .gemFilter: "gemfilter"
     case .gemFilterVote: "gemfilter-vote"
@@ -63,6 +66,23 @@ package enum ThresholdChoice: Int, NamedChoice {
     switch self {
     case .slots: "slots"
     case .stream: "stream"
+    }
+  }
+}
+
+/// What a slot's neighbours in the stream make of its score.
+package enum PoolingChoice: Int, NamedChoice {
+  /// The mean of 5, those beyond the edges as zeros.
+  case mean = 0
+  /// The largest of 7.
+  case maximum = 1
+
+  package static var count: Int { 2 }
+
+  package var name: StaticString {
+    switch self {
+    case .mean: "mean"
+    case .maximum: "max"
     }
   }
 }

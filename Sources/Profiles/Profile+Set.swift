@@ -40,6 +40,7 @@ extension Profile {
     case .scissorhandsHistory: scissorhandsHistory = try Self.number(value, key, line)
     case .scissorhandsThreshold: scissorhandsThreshold = try Self.choice(value, key, line)
     case .snapKVWindow: snapKVWindow = try Self.number(value, key, line)
+    case .snapKVPooling: snapKVPooling = try Self.choice(value, key, line)
     case .gemFilterLayer: gemFilterLayer = try Self.number(value, key, line)
     case .gemFilterTail: gemFilterTail = try Self.number(value, key, line)
     case .gemFilterExact: gemFilterIsExact = try Self.boolean(value, key, line)

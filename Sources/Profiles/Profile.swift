@@ -53,6 +53,9 @@ package struct Profile: BitwiseCopyable, Equatable, Sendable {
   /// `snapkv-window`: queries at the end of the prompt that choose; 0 is min(32, context / 4).
   package var snapKVWindow = 0
 
+  /// `snapkv-pooling`: what neighbours make of the score of a token.
+  package var snapKVPooling = PoolingChoice.mean
+
   /// `gemfilter-layer`: layers that read the whole prompt before tokens are chosen in the next one;
   /// 0 is half of the layers, or 1 for gemfilter-vote.
   package var gemFilterLayer = 0

@@ -124,6 +124,9 @@ extension ProfileKey {
     case .threshold:
       text.append("one of the strings ")
       ThresholdChoice.writeNames(to: &text)
+    case .pooling:
+      text.append("one of the strings ")
+      PoolingChoice.writeNames(to: &text)
     case .instructionSet:
       text.append("one of the strings auto, ")
       InstructionSet.writeNames(to: &text)

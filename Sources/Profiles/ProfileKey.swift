@@ -6,11 +6,11 @@ package enum ProfileKey: Int, NamedChoice {
   case description, budget, pageSize, context, keys, values, policy, tile, threads, cores, isa
   case spinMicroseconds, stack, promptBytes, wordBytes, tokens, hugePages, lockMemory
   case policyChunk, promptMax, h2oRecent, scissorhandsRecent, scissorhandsDrop
-  case scissorhandsHistory, scissorhandsThreshold, snapKVWindow
+  case scissorhandsHistory, scissorhandsThreshold, snapKVWindow, snapKVPooling
   case infiniPotKept, infiniPotNovel, infiniPotCatalyst
   case gemFilterLayer, gemFilterTail, gemFilterExact
 
-  package static var count: Int { 33 }
+  package static var count: Int { 34 }
 
   package var name: StaticString {
     switch self {
@@ -41,6 +41,7 @@ package enum ProfileKey: Int, NamedChoice {
     case .scissorhandsHistory: "scissorhands-history"
     case .scissorhandsThreshold: "scissorhands-threshold"
     case .snapKVWindow: "snapkv-window"
+    case .snapKVPooling: "snapkv-pooling"
     case .gemFilterLayer: "gemfilter-layer"
     case .gemFilterTail: "gemfilter-tail"
     case .gemFilterExact: "gemfilter-exact"
@@ -65,6 +66,7 @@ package enum ProfileKey: Int, NamedChoice {
     case cacheFormat
     case policy
     case threshold
+    case pooling
     case instructionSet
     case processors
     case boolean
@@ -96,6 +98,7 @@ package enum ProfileKey: Int, NamedChoice {
     case .scissorhandsRecent: .integer(min: 0, max: 1 << 24)
     case .scissorhandsHistory: .integerOrAutomatic(min: 1, max: 65_535)
     case .scissorhandsThreshold: .threshold
+    case .snapKVPooling: .pooling
     case .gemFilterLayer: .integerOrAutomatic(min: 1, max: 1023)
     case .gemFilterTail: .integerOrAutomatic(min: 1, max: 1 << 24)
     case .infiniPotKept: .integer(min: 1, max: 99)
@@ -107,7 +110,7 @@ package enum ProfileKey: Int, NamedChoice {
 
 /// Which keys were written, and on which line of the profile; 0 where on none.
 struct ProfileKeyLines {
-  private var lines = InlineArray<33, Int>(repeating: 0)
+  private var lines = InlineArray<34, Int>(repeating: 0)
   private var override: ProfileKey?
 
   /// No key was written.

@@ -142,7 +142,7 @@ private let common = ["run", "m.terra", "--profile", "p.toml"]
 
   @Test(arguments: [
     "truncate", "h2o", "tova", "snapkv", "scissorhands", "scissorhands-paper", "citrus-shared",
-    "infinipot", "gemfilter", "gemfilter-vote",
+    "citrus-individual", "infinipot", "gemfilter", "gemfilter-vote",
   ])
   func everyPolicyReadsLongInputsAndRepliesOn(policy: String) throws {
     let world = BuiltIn.world()
@@ -157,6 +157,11 @@ private let common = ["run", "m.terra", "--profile", "p.toml"]
     #expect(tokens > 400)
     let isSelected = policy == "truncate" || policy.hasPrefix("gemfilter")
     #expect(result["chosen_tokens"] as? Int == (isSelected ? 48 : tokens))
+    let probes = policy.hasPrefix("citrus") || policy == "infinipot"
+    let probed = try #require(result["probed_rows"] as? Int)
+    #expect(probes ? probed > 0 : probed == 0)
+    let outputs = try #require(result["output_rows"] as? Int)
+    #expect(policy == "infinipot" ? outputs > 400 : outputs == 0)
   }
 
   @Test func policiesSayWhatTheyNeed() {
@@ -186,6 +191,10 @@ private let common = ["run", "m.terra", "--profile", "p.toml"]
         ["-c", "64", "--policy", "citrus-shared", "--kv", "int4"],
         "citrus-shared counts positions anew, which int4 keys do not bear; use --keys int8"
       ),
+      (
+        ["-c", "64", "--policy", "citrus-individual", "--keys", "int4"],
+        "citrus-individual counts positions anew, which int4 keys do not bear; use --keys int8"
+      ),
     ]
     for (words, message) in cases {
       #expect(failure(common + ["-p", "Hello"] + words, .doesNotFit).contains(message))
@@ -212,7 +221,9 @@ private let common = ["run", "m.terra", "--profile", "p.toml"]
   }
 
   /// Each question gets the answer that it would have got alone.
-  @Test(arguments: ["truncate", "snapkv", "citrus-shared", "infinipot", "gemfilter-vote"])
+  @Test(arguments: [
+    "truncate", "snapkv", "citrus-shared", "citrus-individual", "infinipot", "gemfilter-vote",
+  ])
   func policiesThatChooseForAQuestionReadTheDocumentAgain(policy: String) {
     func world(_ input: String) -> World {
       let world = BuiltIn.world()

@@ -72,6 +72,19 @@ import Units
 }
 
 @Suite struct PoolingTests {
+  @Test func maximaAreThoseOfSevenNeighbours() {
+    var random = Random(seed: 6)
+    for count in 1...40 {
+      let scores = (0..<count).map { _ in Int64(random.next() >> 2) }
+      let output = memory(count, of: UInt64.self)
+      Pooling.maxima(of: buffer(scores), into: output)
+      for index in 0..<count {
+        let near = scores.indices.filter { abs($0 - index) <= 3 }
+        #expect(output[index] == near.map { UInt64(scores[$0]) }.max())
+      }
+    }
+  }
+
   @Test func averagesEqualTheirFractions() {
     var random = Random(seed: 5)
     for count in 1...40 {

@@ -29,7 +29,15 @@ struct SlowEviction {
   let settings: EvictionSettings
   let trainedContext: Int
   var held: [[[Held?]]]  // [layers][KV heads][slots]
+  /// Slots of the same numbers that a second cache has; a slot is free where neither has it.
+  var second: [[[Held?]]]  // [layers][KV heads][slots]
   var looks: [[[Look]]]  // [layers][KV heads][queries]
+  /// What the queries of the last probe saw.
+  var probeLooks: [[[Look]]]  // [layers][KV heads][queries]
+  /// Whether a probe runs, whether it looks at the second cache, and free slots it leaves alone.
+  var isProbing = false
+  var looksAtSecond = false
+  var reserved = 0
   var turn = 0
   var turnovers = 0
 
@@ -37,14 +45,21 @@ struct SlowEviction {
     self.settings = settings
     self.trainedContext = trainedContext
     held = Array(
-      repeating: Array(repeating: Array(repeating: nil, count: settings.slots), count: kvHeads),
+      repeating: Array(repeating: Array(repeating: nil, count: settings.heldSlots), count: kvHeads),
       count: layers)
+    second = held
     looks = Array(repeating: Array(repeating: [], count: kvHeads), count: layers)
+    probeLooks = looks
   }
 
   /// Tokens that are kept, in stream order.
   private func kept(_ layer: Int, _ head: Int) -> [Int] {
     held[layer][head].compactMap { $0?.position }.sorted()
+  }
+
+  /// What the next query of a KV head sees.
+  func seen(_ layer: Int, _ head: Int) -> [Held?] {
+    looksAtSecond ? second[layer][head] : held[layer][head]
   }
 
   /// Makes room for a chunk; returns how many tokens it has.
@@ -67,7 +82,10 @@ struct SlowEviction {
         }
       }
     }
-    if turn + tokens > trainedContext && turn > live - drop { turnOver(model) }
+    if turn + tokens > trainedContext && turn > live - drop {
+      turnOver(\.held, model)
+      turn = kept(0, 0).count
+    }
     return tokens
   }
 
@@ -103,14 +121,14 @@ struct SlowEviction {
 
   var headsPerGroup = 1
 
-  /// Rotates what is kept to its place in stream order.
-  private mutating func turnOver(_ model: SlowModel) {
+  /// Rotates what a cache keeps to its place in stream order.
+  mutating func turnOver(_ cache: WritableKeyPath<Self, [[[Held?]]]>, _ model: SlowModel) {
     turnovers += 1
     for layer in held.indices {
       for head in held[layer].indices {
-        let order = kept(layer, head)
+        let order = self[keyPath: cache][layer][head].compactMap { $0?.position }.sorted()
         for slot in held[layer][head].indices {
-          guard var one = held[layer][head][slot],
+          guard var one = self[keyPath: cache][layer][head][slot],
             let place = order.firstIndex(of: one.position)
           else { continue }
           if place != one.turn {
@@ -120,23 +138,27 @@ struct SlowEviction {
               model.turned(key, to: place - one.turn), isInt4: false)
           }
           one.turn = place
-          held[layer][head][slot] = one
+          self[keyPath: cache][layer][head][slot] = one
         }
       }
     }
-    turn = kept(0, 0).count
   }
 
-  /// Puts a token into the lowest free slot.
+  /// Puts a token into the lowest free slot that is not reserved.
   mutating func store(
     _ layer: Int, position: Int, keys: [[QuantizedGroup]], values: [[QuantizedGroup]]
   ) {
     for head in held[layer].indices {
-      guard let slot = held[layer][head].firstIndex(where: { $0 == nil }) else {
-        preconditionFailure("room was made")
+      let free = held[layer][head].indices.filter {
+        held[layer][head][$0] == nil && second[layer][head][$0] == nil
       }
-      held[layer][head][slot] = Held(
-        position: position, turn: turn, key: keys[head], value: values[head])
+      precondition(free.count > reserved, "room was made")
+      let one = Held(position: position, turn: turn, key: keys[head], value: values[head])
+      if looksAtSecond {
+        second[layer][head][free[reserved]] = one
+      } else {
+        held[layer][head][free[reserved]] = one
+      }
     }
   }
 }
@@ -144,7 +166,7 @@ struct SlowEviction {
 extension SlowModel {
   /// One query head over the slots of a KV head, free ones unseen; the policy takes note.
   mutating func attend(_ layer: Int, kvHead: Int, prepared: Reference.Row) -> [Float] {
-    guard let slots = eviction?.held[layer][kvHead] else { return [] }
+    guard let slots = eviction?.seen(layer, kvHead) else { return [] }
     let d = pack.model.headDimension
     let none = Reference.cached([Float](repeating: 0, count: d), isInt4: valuesAreInt4)
     let scores = slots.map { slot in
@@ -173,14 +195,16 @@ extension SlowModel {
   private mutating func note(
     _ layer: Int, _ head: Int, _ slots: [SlowEviction.Held?], _ row: [UInt32]
   ) {
-    if eviction?.looks[layer][head].last?.query != position {
-      eviction?.looks[layer][head].append(
+    let looks: WritableKeyPath<SlowEviction, [[[SlowEviction.Look]]]> =
+      eviction?.isProbing == true ? \.probeLooks : \.looks
+    if eviction?[keyPath: looks][layer][head].last?.query != position {
+      eviction?[keyPath: looks][layer][head].append(
         SlowEviction.Look(query: position, seen: slots.count { $0 != nil }, given: [:]))
     }
-    let last = (eviction?.looks[layer][head].count ?? 1) - 1
+    let last = (eviction?[keyPath: looks][layer][head].count ?? 1) - 1
     for (slot, given) in zip(slots, row) {
       guard let position = slot?.position else { continue }
-      eviction?.looks[layer][head][last].given[position, default: 0] += UInt64(given)
+      eviction?[keyPath: looks][layer][head][last].given[position, default: 0] += UInt64(given)
     }
   }
 }

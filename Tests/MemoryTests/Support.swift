@@ -1,2 +1,2 @@
 /// The elements of an inline array.
-func array(_ values: InlineArray<16, Int>) -> [Int] { values.indices.map { values[$0] } }
+func array(_ values: InlineArray<17, Int>) -> [Int] { values.indices.map { values[$0] } }

@@ -67,6 +67,8 @@ import Units
     try check("scissorhands-history = 65535") { $0.scissorhandsHistory = 65_535 }
     try check("scissorhands-threshold = \"stream\"") { $0.scissorhandsThreshold = .stream }
     try check("snapkv-window = 8") { $0.snapKVWindow = 8 }
+    try check("snapkv-pooling = \"max\"") { $0.snapKVPooling = .maximum }
+    try check("policy = \"citrus-individual\"") { $0.policy = .citrusIndividual }
     try check("tile = 512") { $0.tileTokens = 512 }
     try check("tile = 1") { $0.tileTokens = 1 }
     try check("threads = 256") { $0.threads = 256 }

@@ -79,8 +79,9 @@ import Units
         + "budget, page-size, context, keys, values, policy, tile, threads, cores, isa, "
         + "spin-microseconds, stack, prompt-bytes, word-bytes, tokens, huge-pages, lock-memory, "
         + "policy-chunk, prompt-max, h2o-recent, scissorhands-recent, scissorhands-drop, "
-        + "scissorhands-history, scissorhands-threshold, snapkv-window, infinipot-kept, "
-        + "infinipot-novel, infinipot-catalyst, gemfilter-layer, gemfilter-tail, gemfilter-exact")
+        + "scissorhands-history, scissorhands-threshold, snapkv-window, snapkv-pooling, "
+        + "infinipot-kept, infinipot-novel, infinipot-catalyst, gemfilter-layer, gemfilter-tail, "
+        + "gemfilter-exact")
     let long = try #require(failure(String(repeating: "k", count: 5000) + " = 1"))
     #expect(message(long).contains("`\(String(repeating: "k", count: 32))`"))
   }

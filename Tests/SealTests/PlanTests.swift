@@ -31,6 +31,7 @@ struct PlanTests {
     ["--policy", "h2o", "--budget", "64"], ["--policy", "tova", "--budget", "64"],
     ["--policy", "scissorhands", "--budget", "2000"],
     ["--policy", "infinipot", "--budget", "256", "--threads", "3"],
+    ["--policy", "citrus-individual", "--budget", "256", "--threads", "3"],
     ["--policy", "snapkv", "--budget", "64", "--prompt-max", "3000"],
     ["--policy", "gemfilter-vote", "--budget", "64", "--prompt-max", "3000"],
   ]
