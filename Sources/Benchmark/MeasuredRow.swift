@@ -136,7 +136,7 @@ package enum MeasuredRow<System: Host> {
   /// Where tokens for stream position `start` stand: a policy that evicts cannot go back, so there
   /// the stream goes on.
   private static func position(_ start: Int, _ session: Session) -> Int {
-    session.shape.eviction.policy.isArithmetic ? start : session.evictor.progress.position
+    session.shape.eviction.policy == .full ? start : session.evictor.progress.position
   }
 
   /// Runs `count` random tokens from stream position `start` on, tile by tile.

@@ -100,8 +100,8 @@ package struct Evictor: BitwiseCopyable {
     table = SlotTable(
       layers: layers, setsPerLayer: policy.isPerHead ? kvHeads : 1, slots: slots,
       chunk: policy.isArithmetic ? 0 : settings.chunk, in: &arena)
-    if !policy.isArithmetic { arena.begin(.policy) }
-    state = arena.take(policy.isArithmetic ? 0 : 1)
+    if policy != .full { arena.begin(.policy) }
+    state = arena.take(policy == .full ? 0 : 1)
     let scored = layers * kvHeads * slots
     sums = arena.take(policy.sums ? scored : 0)
     last = arena.take(policy == .tova ? scored : 0)
@@ -156,6 +156,12 @@ package struct Evictor: BitwiseCopyable {
     if settings.policy.isFrozen && !progress.isGenerating {
       return roomForPrompt(tokens)
     }
+    if settings.policy == .streaming {
+      // Chunks that drop nothing are read together.
+      let fitting = (settings.slots - live) / settings.chunk * settings.chunk
+      let tokens = min(count, max(settings.chunk, fitting))
+      return (tokens, max(0, live + tokens - settings.slots))
+    }
     return (tokens, max(0, live + tokens - settings.slots))
   }
 
@@ -184,10 +190,8 @@ package struct Evictor: BitwiseCopyable {
   /// been set aside for it.
   package func advance(tokens: Int, dropped drop: Int, turnsOver: Bool = false) {
     var next = progress
-    if turnsOver {
-      next.turn = next.live - drop
-      next.turnovers += 1
-    }
+    if turnsOver || settings.policy == .streaming { next.turn = next.live - drop }
+    if turnsOver { next.turnovers += 1 }
     next.chunkStart = next.position
     next.chunkCount = tokens
     next.position += tokens

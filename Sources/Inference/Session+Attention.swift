@@ -7,25 +7,16 @@ import Units
 
 /// Attention over the quantized cache.
 ///
-/// A tile whose tokens all find free slots is stored at once and then attended in blocks of query
-/// rows. Once slots are overwritten (streaming), a token may only be stored when no earlier one
-/// needs the old slot any more: then tokens go one by one, store and attend. Both give the same
-/// bits, because a query only ever sees slots up to its own position.
+/// A tile is stored at once and then attended in blocks of query rows: room was made for all of its
+/// tokens, and a query only ever sees slots up to its own position.
 extension Session {
   /// attention[t] = attend(rope(q[t]), cache) after the keys and values of the tile are stored.
   func attend(_ layer: Int, _ thread: Int) {
     // Queries that nobody reads and no policy looks at are left out.
     let isPartial = needsLastRowOnly(layer) && !isSeen(0..<now.count)
     let first = isPartial ? now.count - 1 : 0
-    if !overwrites(token: now.count - 1) {
-      store(layer, tokens: 0..<now.count, thread)
-      attend(layer, tokens: first..<now.count, thread)
-      return
-    }
-    for token in 0..<now.count {
-      store(layer, tokens: token..<token + 1, thread)
-      if token >= first { attend(layer, tokens: token..<token + 1, thread) }
-    }
+    store(layer, tokens: 0..<now.count, thread)
+    attend(layer, tokens: first..<now.count, thread)
   }
 
   /// Quantizes keys and values into their slots; an item is a whole (KV head, key or value) pair, so
@@ -228,7 +219,7 @@ extension Session {
       queries: own.queries.rows(rows, columns: shape.model.headDimension), keys: keys,
       layout: cache.keyLayout,
       slots: 0..<slots.count, into: own.scores, scoreStride: RunShape.runSlots)
-    if run == 0 && needsSinkQueries(at: Int(own.positions[rows - 1])) {
+    if run == 0 && needsSinkQueries {
       kernels.scores(
         queries: own.sinkQueries.rows(rows, columns: shape.model.headDimension), keys: keys,
         layout: cache.keyLayout,
@@ -272,10 +263,10 @@ extension Session {
     }
   }
 
-  /// Whether a query at `position` is rotated once more for the first tokens: where the cache has
-  /// overwritten slots, so that its index in the cache is not its stream position.
-  private func needsSinkQueries(at position: Int) -> Bool {
-    overwrites(token: position - now.start)
+  /// Whether queries are rotated once more for the first tokens: where streaming has dropped others,
+  /// so that their index in the cache is not their stream position.
+  private var needsSinkQueries: Bool {
+    settings.policy == .streaming && evictor.progress.turn != evictor.progress.position
   }
 
   /// Norms, rotates and quantizes the query heads of one KV head for each of `tokens`.
@@ -289,7 +280,7 @@ extension Session {
       for query in head * shape.headsPerGroup..<(head + 1) * shape.headsPerGroup {
         prepareQuery(
           layer, query, token: token, into: own.queries.rows(rows, columns: d), row: row, thread)
-        if needsSinkQueries(at: position) {
+        if needsSinkQueries {
           prepareQuery(
             layer, query, token: token, forSinks: true,
             into: own.sinkQueries.rows(rows, columns: d), row: row, thread)
