@@ -91,6 +91,35 @@ struct ProgramTests {
     }
   }
 
+  /// Every policy gives the full cache's distributions where prompt, reserve and reply fit.
+  @Test(arguments: ["int8", "int4", "int8,int4"])
+  func whereAllFitsEveryPolicyIsTheFullCache(formats: String) throws {
+    try withFolder { folder in
+      let file = folder.appending(path: "summary.jsonl")
+      let ended = try Program.run([
+        "eval", "--policy", "all", "--budget", "512", "--lengths", "256", "--limit", "1",
+        "--kv", formats, "--json", file.path,
+      ])
+      #expect(ended.status == 0, "\(ended.errors)")
+      let isInt4 = formats == "int4"
+      #expect(ended.errors.contains("left out as they rotate keys again") == isInt4)
+      let lines = try lines(file)
+      let names = CachePolicy.knownNames.filter {
+        !isInt4 || !CachePolicy.turningNames.contains($0)
+      }
+      #expect(Set(lines.compactMap { $0["policy"] as? String }) == Set(names))
+      for line in lines {
+        #expect(line["kl"] as? Double == 0, "\(line)")
+        let full = lines.first {
+          $0["policy"] as? String == "full" && $0["task"] as? String == line["task"] as? String
+        }
+        for name in ["accuracy", "ppl", "answer_ppl"] {
+          #expect(line[name] as? Double == full?[name] as? Double, "\(line)")
+        }
+      }
+    }
+  }
+
   /// Results that were written are read again: the same table, and no difference to themselves.
   @Test func resultsAreTakenAndCompared() throws {
     try withFolder { folder in
