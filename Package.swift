@@ -143,7 +143,7 @@ let package = Package(
         "Benchmark", "TestSupport",
       ], exclude: ["Fixtures"]),
     tests("PlatformTests", ["Units", "Commands", "Platform", "TestSupport"]),
-    tests("SealTests", exclude: ["Interposer"]),
+    tests("SealTests", ["Units", "Profiles"], exclude: ["Interposer"]),
     tests("TidyTests"),
     tests("OracleTests", exclude: ["Tools"]),
     tests("TokenizationTests", ["Units", "Tokenization", "Packing"], exclude: ["Fixtures"]),

@@ -2,6 +2,7 @@ internal import Foundation
 internal import Inference
 internal import Kernels
 internal import ModelFormat
+internal import Units
 
 /// Where a benchmark runs.
 package struct BenchmarkEnvironment: Sendable {

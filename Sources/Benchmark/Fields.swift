@@ -1,3 +1,4 @@
+internal import Commands
 internal import Foundation
 
 /// A value of a field.
@@ -61,7 +62,7 @@ extension BenchmarkResult {
 
   private var identityFields: [(name: String, value: FieldValue)] {
     [
-      ("build_commit", .text("unknown")), ("build_number", .integer(0)),
+      ("build_commit", .text(Version.text.description)), ("build_number", .integer(Version.number)),
       ("cpu_info", .text(processorName)), ("gpu_info", .text("")), ("backends", .text("CPU")),
       ("model_filename", .text(model.name)), ("model_type", .text(model.type)),
       ("model_size", .integer(model.bytes)), ("model_n_params", .integer(model.parameters)),

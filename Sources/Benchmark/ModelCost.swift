@@ -1,5 +1,6 @@
-package import Kernels
+import Kernels
 package import ModelFormat
+package import Units
 package import Quantization
 
 /// What work on some tokens reads and computes at the least.

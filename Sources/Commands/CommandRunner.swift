@@ -5,12 +5,23 @@ package import Units
 package enum CommandRunner<System: Host> {
   /// Takes a whole command line; `nil` where its first word is none of these commands.
   package static func run(_ arguments: Arguments, in memory: PlanningMemory) -> ExitCode? {
-    guard arguments.count > 1, let verb = Verb(named: arguments[1].text) else { return nil }
+    guard arguments.count > 1 else { return nil }
+    if arguments[1].text.equals("--version") { return version(in: memory) }
+    guard let verb = Verb(named: arguments[1].text) else { return nil }
     do throws(Failure) {
       return run(verb, try words(arguments, from: 2, in: memory), in: memory)
     } catch {
       return report(error, in: memory)
     }
+  }
+
+  private static func version(in memory: PlanningMemory) -> ExitCode {
+    var console = Console<System>(memory)
+    console.output.append("terrarium ")
+    console.output.append(Version.text)
+    console.output.append("\n")
+    do throws(Failure) { try console.flushOutput() } catch { return report(error, in: memory) }
+    return .success
   }
 
   /// Prints an error that ends the command; its exit code.

@@ -127,13 +127,22 @@ extension Failure {
     switch self {
     case .policy(let defect, let settings, let name):
       Self.write(defect, settings, name, to: &text)
+    case .promptAboveMax(let tokens, let most, let policy):
+      text.append("the input of at least ")
+      text.append(grouped: tokens)
+      text.append(" tokens is longer than what ")
+      text.append(policy)
+      text.append(" holds before it chooses, ")
+      text.append(grouped: most)
+      text.append("; raise --prompt-max, shorten the input, or use --policy scissorhands")
     case .prompt(let defect, let policy):
       text.append("the policy ")
       text.append(policy)
       switch defect {
       case .choosesOnce:
-        text.append(" chose its tokens for the first question, and the next one does not fit;")
-        text.append(" start anew, raise --context, or use --policy scissorhands")
+        text.append(" chose its tokens for an earlier question; give the document with --file,")
+        text.append(" so that it is read again for each one, raise --context, or use --policy")
+        text.append(" scissorhands")
       case .instructionTooLong:
         text.append(" finds no room for a document beside the instruction; give the document")
         text.append(" with --file and a short instruction with --prompt, or raise --context")
@@ -235,7 +244,7 @@ extension UsageError {
       text.append("` is no value for ")
       text.append(spelling.long)
       text.append(" (")
-      text.append(spelling.help)
+      spelling.writeHelp(to: &text)
       text.append(")")
     case .tooMany(let option, let limit):
       text.append(OptionSpelling.of(option).long)

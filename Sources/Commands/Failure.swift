@@ -4,7 +4,7 @@ package import Kernels
 import Memory
 package import ModelFormat
 package import Profiles
-import Units
+package import Units
 
 /// What was being done to a file when it failed.
 package enum FileAction {
@@ -33,6 +33,7 @@ package enum Failure: Error {
   case wordTooLong(limitBytes: Int)
   case inputEmpty
   case promptTooLong(tokens: Int, slots: Int)
+  case promptAboveMax(tokens: Int, promptMax: Int, policy: StaticString)
   case policy(EvictionSettings.Defect, EvictionSettings, name: StaticString)
   case prompt(Evictor.PromptDefect, policy: StaticString)
   case badIDs(Text, bytes: Int)
@@ -50,7 +51,8 @@ package enum Failure: Error {
     case .host(_, .reading, _): .missingInput
     case .host(_, .writing, _): .cannotWrite
     case .profile, .unknownProfile, .doesNotFit, .reservation, .threads: .doesNotFit
-    case .instructionSet, .contextTooSmall, .promptTooLong, .inputTooLong, .wordTooLong, .policy,
+    case .instructionSet, .contextTooSmall, .promptTooLong, .promptAboveMax, .inputTooLong,
+      .wordTooLong, .policy,
       .prompt:
       .doesNotFit
     case .model, .ggufOnBoard, .notAModel, .sectionChecksum, .tokenizerSection: .badFile

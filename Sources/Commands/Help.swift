@@ -37,7 +37,7 @@ enum Help {
       text.append(spelling.value)
     }
     text.pad(max(26 - (text.count - start), 2))
-    text.append(spelling.help)
+    spelling.writeHelp(to: &text)
     if spelling.aliases.utf8CodeUnitCount > 0 {
       text.append(" [")
       text.append(spelling.aliases)

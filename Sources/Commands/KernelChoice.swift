@@ -1,6 +1,5 @@
 package import Kernels
-import Profiles
-import Units
+package import Units
 
 /// Which kernels a run uses, and how that was decided.
 package struct KernelChoice: BitwiseCopyable {
@@ -32,22 +31,11 @@ package struct KernelChoice: BitwiseCopyable {
     }
   }
 
-  /// What `choice` means on a processor that has `available`.
-  init(_ choice: InstructionSetChoice, available: InstructionSets) {
+  /// `fixed`, or the fastest of what the processor has.
+  init(_ fixed: InstructionSet?, available: InstructionSets) {
     self.available = available
-    reason = .fixed
-    switch choice {
-    case .automatic:
-      set = available.best
-      reason = available.candidates.count == 1 ? .only : .measured
-    case .portable: set = .portable
-    case .avx2: set = .avx2
-    case .avxvnni: set = .avxvnni
-    case .avx512vnni: set = .avx512vnni
-    case .neon: set = .neon
-    case .dotprod: set = .dotprod
-    case .i8mm: set = .i8mm
-    }
+    set = fixed ?? available.best
+    reason = fixed != nil ? .fixed : available.candidates.count == 1 ? .only : .measured
   }
 
   /// Whether the kernels may be called here.

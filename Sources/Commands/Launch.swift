@@ -95,6 +95,7 @@ package struct Launch<System: Host> {
     use(PromptBuilder<System>.self)
     use(ReplyWriter<System>.self)
     use(Stream<System>.self)
+    use(TileReader<System>.self)
   }
 
   @inline(never)

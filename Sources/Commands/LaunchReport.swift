@@ -45,7 +45,9 @@ package struct LaunchReport: BitwiseCopyable {
 
   /// Appends the report for people: parts of a sentence, without an end.
   package func write(to text: inout TextBuffer) {
-    text.append("kernels ")
+    text.append("version ")
+    text.append(Version.text)
+    text.append(", kernels ")
     text.append(kernels.set.name)
     text.append(" (")
     text.append(kernels.reason.name)
@@ -79,7 +81,9 @@ package struct LaunchReport: BitwiseCopyable {
 
   /// Appends the same as fields of a JSON object, each after a comma.
   package func writeJSON(to text: inout TextBuffer) {
-    text.append(",\"kernels\":\"")
+    text.append(",\"version\":\"")
+    text.append(Version.text)
+    text.append("\",\"kernels\":\"")
     text.append(kernels.set.name)
     text.append("\",\"kernels_choice\":\"")
     text.append(kernels.reason.name)

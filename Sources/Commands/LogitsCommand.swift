@@ -6,7 +6,8 @@ import Units
 
 /// `terrarium logits`: token ids in, logits out, teacher-forced.
 package enum LogitsCommand<System: Host> {
-  /// Runs the ids of `--ids` and writes float32 [tokens, vocabulary] to `--output`.
+  /// Runs the ids of `--ids` and writes float32 [tokens, vocabulary] to `--output`; with
+  /// `--prompt-tokens` only the rows from the last token of the prompt on.
   package static func run(
     _ options: Options, in memory: PlanningMemory, _ console: inout Console<System>
   ) throws(Failure) {
@@ -19,6 +20,7 @@ package enum LogitsCommand<System: Host> {
     let modelFile = try ModelFile<System>(try names.name(model), in: memory)
     let idsFile = try open(try names.name(ids))
     let count = try tokenCount(idsFile, name: ids)
+    let promptTokens = try promptTokens(options, of: count)
     var profile = try Settings<System>.resolve(options, in: memory)
     if profile.contextTokens == 0 && profile.policy == .full {
       profile.contextTokens = max(count, RunShape.slotsMin)
@@ -37,8 +39,14 @@ package enum LogitsCommand<System: Host> {
         in: memory, &console)
       launch.seal(publishing: true)
       try readIDs(idsFile, into: launch.memory, name: ids)
-      let digest = try run(launch.memory, writingTo: partialFile, name: output, &console)
+      var rows = LogitsFile<System>(partialFile, name: output)
+      if let promptTokens {
+        try reply(launch.memory, promptTokens: promptTokens, to: &rows, &console)
+      } else {
+        try run(launch.memory, to: &rows, &console)
+      }
       System.close(partialFile)
+      let digest = rows.digest
       try publish(partial, as: target)
       console.output.append(hexadecimal: unsafe digest.span.bytes)
       console.output.append("\n")
@@ -47,6 +55,10 @@ package enum LogitsCommand<System: Host> {
       try? System.remove(partial)
       throw error
     }
+  }
+
+  private static func promptTokens(_ options: Options, of count: Int) throws(Failure) -> Int? {
+    do { return try options.integer(.promptTokens, in: 1...count) } catch { throw .usage(error) }
   }
 
   private static func open(_ path: CString) throws(Failure) -> FileHandle {
@@ -78,57 +90,76 @@ package enum LogitsCommand<System: Host> {
         throw .idOutOfRange(id, position: position, vocabulary: vocabulary)
       }
     }
-    // All of it is a document; where the policy wants an instruction, that is its last tokens.
-    let last = ids.extracting(max(0, ids.count - instructionTokens)..<ids.count)
-    do throws(Evictor.PromptDefect) {
-      try memory.session.beginPrompt(document: ids.count, instruction: last)
-    } catch {
-      throw .prompt(error, policy: memory.session.shape.profile.policy.name)
-    }
-    guard memory.session.admits(ids.count - 1) else {
-      throw .promptTooLong(
-        tokens: ids.count, slots: memory.session.shape.eviction.heldSlots)
-    }
   }
 
-  /// Tokens at the end that policies which want an instruction take for it.
+  /// Tokens at the end of ids or prompt that policies which want an instruction take for it.
   private static var instructionTokens: Int { 8 }
 
+  /// Reads all ids as a document.
   private static func run(
-    _ memory: RunMemory, writingTo file: FileHandle, name: Text, _ console: inout Console<System>
-  ) throws(Failure) -> InlineArray<32, UInt8> {
+    _ memory: RunMemory, to rows: inout LogitsFile<System>, _ console: inout Console<System>
+  ) throws(Failure) {
     let (session, ids) = (memory.session, memory.text.ids)
-    var digest = SHA256()
+    let last = ids.extracting(max(0, ids.count - instructionTokens)..<ids.count)
+    try session.announce(document: ids.count, instruction: last, tokens: ids.count)
     var progress = Progress<System>("logits", total: ids.count)
-    var start = 0
-    var room = 0
-    while start < ids.count {
-      if System.isInterrupted { throw .interrupted }
-      if room == 0 { room = session.makeRoom(for: ids.count - start) }
-      if room == 0 { throw .nonFinite(position: start) }
-      let count = min(session.tile.count, room)
-      room -= count
-      for index in 0..<count { session.tile[index] = ids[start + index] }
-      guard session.prefill(start: start, count: count) else {
-        throw .nonFinite(position: start + count)
-      }
-      for row in 0..<count {
-        guard session.project(row: row) else { throw .nonFinite(position: start + row) }
-        digest.update(session.logits.bytes)
-        do { try System.write(session.logits.bytes, to: file) } catch {
-          throw .host(error, .writing, name)
+    var reader = TileReader<System>(ids, at: 0)
+    while let tile = try reader.next(session) {
+      for row in 0..<tile.count {
+        guard session.project(row: row) else {
+          throw .nonFinite(position: tile.lowerBound + row)
         }
+        try rows.append(session.logits)
       }
-      progress.advance(count, &console)
-      start += count
+      progress.advance(tile.count, &console)
     }
     progress.finish(&console)
-    return digest.digest
+  }
+
+  /// Reads the first ids as a prompt, then the others one by one, as if they were its reply.
+  private static func reply(
+    _ memory: RunMemory, promptTokens: Int, to rows: inout LogitsFile<System>,
+    _ console: inout Console<System>
+  ) throws(Failure) {
+    let ids = memory.text.ids
+    var stream = Stream<System>(memory)
+    try stream.prefill(
+      ids.extracting(0..<promptTokens),
+      instructionStart: max(0, promptTokens - instructionTokens), &console)
+    try rows.append(memory.session.logits)
+    for index in promptTokens..<ids.count {
+      if System.isInterrupted { throw .interrupted }
+      guard memory.session.admits(stream.position) else {
+        throw memory.session.refusal(of: ids.count)
+      }
+      try stream.step(ids[index])
+      try rows.append(memory.session.logits)
+    }
   }
 
   private static func publish(_ partial: CString, as target: CString) throws(Failure) {
     do { try System.rename(partial, to: target) } catch {
       throw .host(error, .writing, target.text)
     }
+  }
+}
+
+/// Rows of logits on their way into a file.
+private struct LogitsFile<System: Host> {
+  private let file: FileHandle
+  private let name: Text
+  private var hash = SHA256()
+
+  init(_ file: FileHandle, name: Text) {
+    self.file = file
+    self.name = name
+  }
+
+  /// The SHA-256 of everything that was written.
+  var digest: InlineArray<32, UInt8> { hash.digest }
+
+  mutating func append(_ row: FixedBuffer<Float>) throws(Failure) {
+    hash.update(row.bytes)
+    do { try System.write(row.bytes, to: file) } catch { throw .host(error, .writing, name) }
   }
 }

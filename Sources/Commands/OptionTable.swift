@@ -1,3 +1,4 @@
+import Profiles
 import Units
 
 /// The commands that both builds have.
@@ -32,7 +33,7 @@ package enum Option: Int {
   case model, profile, context, keyValueFormat, keyFormat, valueFormat, policy, promptMax, tune
   case file, prompt, chat, system, raw, prefix, suffix, stop
   case tokens, temperature, topK, topP, minP, repeatPenalty, seed
-  case threads, isa, ids, output, chunk, json, explain, help
+  case threads, isa, ids, promptTokens, output, chunk, json, explain, help
 
   /// Number of options.
   package static var count: Int { Option.help.rawValue + 1 }
@@ -74,6 +75,20 @@ package struct OptionSpelling {
     return Text(verbs).firstIndex(of: initial) != nil
   }
 
+  /// Appends the line of help, with the names that the value may be.
+  func writeHelp(to text: inout TextBuffer) {
+    text.append(help)
+    switch option {
+    case .policy:
+      text.append(": ")
+      PolicyChoice.writeNames(to: &text)
+    case .isa:
+      text.append(": ")
+      InstructionSet.writeNames(to: &text)
+    default: break
+    }
+  }
+
   /// Whether `text` is one of the option's spellings.
   func matches(_ text: Text) -> Bool {
     if text.equals(long) { return true }
@@ -95,7 +110,8 @@ package struct OptionSpelling {
       memory(option)
     case .file, .prompt, .chat, .system, .raw, .prefix, .suffix, .stop: input(option)
     case .tokens, .temperature, .topK, .topP, .minP, .repeatPenalty, .seed: sampling(option)
-    case .threads, .isa, .ids, .output, .chunk, .json, .explain, .help: machine(option)
+    case .threads, .isa, .ids, .promptTokens, .output, .chunk, .json, .explain, .help:
+      machine(option)
     }
   }
 
@@ -121,9 +137,7 @@ package struct OptionSpelling {
         "format of the values: int8 or int4")
     case .policy:
       OptionSpelling(
-        option, "--policy", "", "NAME", "prl",
-        "what stays when it is full: full (stop), streaming, truncate, h2o, tova, snapkv, scissorhands[-paper]"
-      )
+        option, "--policy", "", "NAME", "prl", "what stays when the cache is full")
     case .promptMax:
       OptionSpelling(
         option, "--prompt-max", "", "N", "prl",
@@ -203,11 +217,14 @@ package struct OptionSpelling {
     case .threads: OptionSpelling(option, "--threads", "-t", "N", "prl", "worker threads")
     case .isa:
       OptionSpelling(
-        option, "--isa", "", "NAME", "rl",
-        "portable, avx2, avxvnni, avx512vnni, neon, dotprod or i8mm instead of the fastest")
+        option, "--isa", "", "NAME", "rl", "kernels to use instead of the fastest")
     case .ids:
       OptionSpelling(
         option, "--ids", "", "FILE", "l", "token ids to run: int32, little-endian")
+    case .promptTokens:
+      OptionSpelling(
+        option, "--prompt-tokens", "", "N", "l",
+        "the first N ids are a prompt, for the policy to choose from; logits from its last one on")
     case .output:
       OptionSpelling(
         option, "--output", "-o", "FILE", "l",

@@ -16,8 +16,8 @@ package enum UsageError: Error {
 
 /// The values given on a command line, by option; what was not given is `nil`.
 package struct Options: BitwiseCopyable {
-  private var values = InlineArray<32, Text>(repeating: .empty)
-  private var given = InlineArray<32, Bool>(repeating: false)
+  private var values = InlineArray<40, Text>(repeating: .empty)
+  private var given = InlineArray<40, Bool>(repeating: false)
 
   /// The texts that end a reply.
   package private(set) var stops = InlineArray<8, Text>(repeating: .empty)

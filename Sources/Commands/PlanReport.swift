@@ -20,6 +20,7 @@ struct PlanReport {
     text.append("\n               bytes  region                 why\n")
     for index in 0..<Region.count {
       let region = Region.at(index)
+      if plan[region] == 0 { continue }
       Self.row(plan[region], region.name, region.reason, to: &text)
     }
     Self.row(plan.totalBytes, "total", "every byte this run will ever use", to: &text)

@@ -17,13 +17,19 @@ package struct PromptBuilder<System: Host> {
   /// Bytes of the text at the start of the buffer.
   package private(set) var textBytes = 0
 
-  /// Slots and limits, for messages.
-  private let slots: Int
+  /// What there is room for, and limits, for messages.
+  private let session: Session
   private let wordBytes: Int
   private let promptBytes: Int
 
   /// Bytes of the text that are the document.
-  private var documentBytes = 0
+  package private(set) var documentBytes = 0
+
+  /// Where the text of the message at hand starts: behind a document that is kept.
+  private var textStart = 0
+
+  /// Whether the document stays in the buffer, so that it can be read again for another question.
+  private let keepsDocument: Bool
 
   /// Whether the instruction is encoded apart from the document, because the policy tells them
   /// apart.
@@ -44,8 +50,9 @@ package struct PromptBuilder<System: Host> {
     self.memory = memory.text
     encoder = Tokenization.Encoder(tokenizer: tokenizer, scratch: memory.text.wordScratch)
     sink = TokenSink(memory.text.ids)
-    slots = memory.session.shape.eviction.heldSlots
+    session = memory.session
     splitsText = memory.session.shape.eviction.policy.needsInstruction
+    keepsDocument = memory.session.shape.eviction.policy.isFrozen
     wordBytes = memory.session.shape.profile.wordBytes
     promptBytes = memory.session.shape.promptBytes
     textEnd = memory.text.prompt.count
@@ -117,10 +124,22 @@ package struct PromptBuilder<System: Host> {
     }
   }
 
-  /// Forgets text and tokens: a new message comes.
+  /// Forgets text and tokens: a new message comes, behind the reply to the last one.
   package mutating func restart() {
-    textBytes = 0
-    documentBytes = 0
+    if keepsDocument && documentBytes > 0 {
+      // The byte between is the one that a space may be put into.
+      textStart = documentBytes + 1
+    } else {
+      documentBytes = 0
+    }
+    textBytes = textStart
+    sink.removeAll()
+  }
+
+  /// Starts anew with the document, which was kept: a message comes as if it were the first.
+  package mutating func restartWithDocument() {
+    (textStart, textBytes) = (0, documentBytes)
+    previous = nil
     sink.removeAll()
   }
 
@@ -128,11 +147,12 @@ package struct PromptBuilder<System: Host> {
   package mutating func build(afterReply: Bool) throws(Failure) {
     if !usesTemplate {
       try encode(
-        1..<1 + textBytes, begins: !afterReply, special: true, startsText: true)
+        1 + textStart..<1 + textBytes, begins: !afterReply, special: true, startsText: true)
     } else if hasOwnTemplate {
       try encode(
         options.text(.prefix) ?? .empty, begins: !afterReply, special: true, startsText: true)
-      try encode(1..<1 + textBytes, begins: false, special: false, startsText: false)
+      try encode(
+        1 + textStart..<1 + textBytes, begins: false, special: false, startsText: false)
       try encode(options.text(.suffix) ?? .empty, begins: false, special: true, startsText: false)
     } else {
       if afterReply { try append(template.suffix(of: .assistant)) }
@@ -148,7 +168,7 @@ package struct PromptBuilder<System: Host> {
   private mutating func message(_ role: ChatRole, _ given: Text?) throws(Failure) {
     let prefix = template.prefix(of: role, after: previous)
     try append(prefix.tokens)
-    var range = 1..<1 + textBytes
+    var range = 1 + textStart..<1 + textBytes
     if let given { range = try place(given) }
     if prefix.trimsText { range = trimmed(range) }
     if prefix.leadsWithSpace {
@@ -221,7 +241,7 @@ package struct PromptBuilder<System: Host> {
   private func failure(_ error: TokenizationError) -> Failure {
     switch error {
     case .wordTooLong: .wordTooLong(limitBytes: wordBytes)
-    case .outputFull(let capacity): .promptTooLong(tokens: capacity, slots: slots)
+    case .outputFull(let capacity): session.refusal(of: capacity)
     case .noTokenForByte(let byte): .noTokenForByte(Int(byte))
     case .tokenOutOfRange(let token, let count):
       .idOutOfRange(Int(token), position: sink.count, vocabulary: count)

@@ -3,6 +3,9 @@ import Units
 
 /// Prints a reply as its tokens come: characters whole, stop texts left out.
 struct ReplyWriter<System: Host> {
+  /// The vocabulary.
+  let tokenizer: Tokenizer
+
   private var decoder: Decoder
   private let isJSON: Bool
   private let showsControl: Bool
@@ -13,6 +16,7 @@ struct ReplyWriter<System: Host> {
   init(
     _ tokenizer: Tokenizer, isJSON: Bool, showsControl: Bool, scratch: FixedBuffer<UInt8>
   ) {
+    self.tokenizer = tokenizer
     self.isJSON = isJSON
     self.showsControl = showsControl
     let half = scratch.count / 2
@@ -22,7 +26,7 @@ struct ReplyWriter<System: Host> {
   }
 
   /// Starts a new reply.
-  mutating func restart(_ tokenizer: Tokenizer) {
+  mutating func restart() {
     decoder = Decoder(tokenizer: tokenizer, showsControl: showsControl, startsText: false)
   }
 

@@ -1,3 +1,4 @@
+import Eviction
 import Memory
 import Inference
 import ModelFormat
@@ -42,7 +43,7 @@ package enum RunCommand<System: Host> {
     }
     var prompt = PromptBuilder<System>(tokenizer, template, options: options, memory: memory)
     try prompt.checkTemplate()
-    var stream = Stream<System>(memory, tokenizer: tokenizer)
+    var stream = Stream<System>(memory)
     if profile.policy == .infiniPot {
       stream.catalyst = try prompt.catalyst(profile.infiniPotCatalyst)
     }
@@ -150,6 +151,9 @@ package enum RunCommand<System: Host> {
       if line.count == 0 { continue }
       try prompt.append(line)
       try prompt.build(afterReply: !isFirst)
+      if !stream.takesMore(prompt.tokens.count) {
+        try readAgain(for: line, &prompt, &stream, &console)
+      }
       try stream.prefill(
         prompt.tokens, instructionStart: prompt.instructionStart, &console)
       try stream.reply(tokensMax: profile.replyTokens, &matcher, &writer, &console)
@@ -159,6 +163,24 @@ package enum RunCommand<System: Host> {
       prompt.restart()
       isFirst = false
     }
+  }
+
+  /// Starts anew with the document and another question, where the policy has chosen tokens for an
+  /// earlier one; refuses where there is no document.
+  private static func readAgain(
+    for line: Text, _ prompt: inout PromptBuilder<System>, _ stream: inout Stream<System>,
+    _ console: inout Console<System>
+  ) throws(Failure) {
+    let policy = stream.memory.session.shape.profile.policy.name
+    guard prompt.documentBytes > 0 else { throw .prompt(.choosesOnce, policy: policy) }
+    console.messages.append(policy)
+    console.messages.append(
+      " reads the document again for this question; earlier ones are forgotten\n")
+    console.flushMessages()
+    stream.restart()
+    prompt.restartWithDocument()
+    try prompt.append(line)
+    try prompt.build(afterReply: false)
   }
 
   /// Prints the figures, whatever happened before, and passes on what did.

@@ -5,6 +5,8 @@ import Units
 struct RunFigures {
   var launchNanoseconds: UInt64 = 0
   var promptTokens = 0
+  /// Tokens of prompts that a policy let in, which chooses before it reads.
+  var chosenTokens = 0
   var promptNanoseconds: UInt64 = 0
   var replyTokens = 0
   var replyNanoseconds: UInt64 = 0
@@ -43,6 +45,11 @@ struct RunFigures {
     report.write(to: &text)
     text.append("\nprompt ")
     Self.write(promptTokens, promptNanoseconds, to: &text)
+    if chosenTokens < promptTokens {
+      text.append(", of which ")
+      text.append(grouped: chosenTokens)
+      text.append(" were chosen")
+    }
     text.append(", reply ")
     Self.write(replyTokens, replyNanoseconds, to: &text)
     text.append("; planned ")
@@ -68,6 +75,8 @@ struct RunFigures {
     text.append(Double(launchNanoseconds) / 1e9, decimals: 6)
     text.append(",\"prompt_tokens\":")
     text.append(promptTokens)
+    text.append(",\"chosen_tokens\":")
+    text.append(chosenTokens)
     text.append(",\"prompt_seconds\":")
     text.append(Double(promptNanoseconds) / 1e9, decimals: 6)
     text.append(",\"reply_tokens\":")

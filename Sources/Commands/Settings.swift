@@ -133,10 +133,9 @@ package enum Settings<System: Host> {
         profile.promptMaxTokens = tokens
       }
       if let text = options.text(.isa) {
-        guard let choice = InstructionSetChoice(named: text.bytes) else {
-          throw .badValue(text, option: .isa)
-        }
-        profile.instructionSet = choice
+        let set = InstructionSet(named: text.bytes)
+        guard set != nil || text.equals("auto") else { throw .badValue(text, option: .isa) }
+        profile.instructionSet = set
       }
     } catch {
       throw .usage(error)
@@ -146,11 +145,10 @@ package enum Settings<System: Host> {
   private static var contextMax: Int { 1 << 30 }
 
   /// `int8` or `int4`, also by the names llama.cpp has for them.
-  private static func format(_ text: Text, _ option: Option) throws(UsageError) -> CacheFormatChoice
-  {
+  private static func format(_ text: Text, _ option: Option) throws(UsageError) -> CacheFormat {
     if text.equals("q8_0") { return .int8 }
     if text.equals("q4_0") { return .int4 }
-    guard let format = CacheFormatChoice(named: text.bytes) else {
+    guard let format = CacheFormat(named: text.bytes) else {
       throw .badValue(text, option: option)
     }
     return format

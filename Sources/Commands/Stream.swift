@@ -1,8 +1,7 @@
 import Cache
 import Eviction
 package import Inference
-import Profiles
-package import Tokenization
+import Tokenization
 package import Units
 
 /// The tokens of a run on their way through the model: where the stream stands, what it took.
@@ -10,14 +9,14 @@ package struct Stream<System: Host> {
   /// Everything the run holds.
   package private(set) var memory: RunMemory
 
-  /// The vocabulary.
-  package let tokenizer: Tokenizer
-
   /// Tokens that are in the cache or were.
   package private(set) var position = 0
 
   /// Tokens of the last prompt, and how many of them the policy let in.
   private var prompt = (tokens: 0, kept: 0)
+
+  /// Whether the policy has dropped tokens of a prompt by what its instruction asked for.
+  private var hasChosen = false
 
   /// What infinipot runs over a full cache.
   package var catalyst = FixedBuffer<Int32>.empty
@@ -26,15 +25,13 @@ package struct Stream<System: Host> {
   var figures = RunFigures()
 
   /// Starts with an empty cache.
-  package init(_ memory: RunMemory, tokenizer: Tokenizer) {
-    self.memory = memory
-    self.tokenizer = tokenizer
-  }
+  package init(_ memory: RunMemory) { self.memory = memory }
 
   /// Forgets what was read: another stream begins.
   package mutating func restart() {
     position = 0
     prompt = (0, 0)
+    hasChosen = false
     memory.session.restart()
   }
 
@@ -61,51 +58,40 @@ package struct Stream<System: Host> {
     let start = System.nanoseconds()
     let most = session.shape.eviction.promptMax
     if session.shape.eviction.policy == .gemFilter && tokens.count > most {
-      throw .promptTooLong(tokens: tokens.count, slots: most)
+      throw session.refusal(of: tokens.count)
     }
     prompt.tokens = tokens.count
     guard let tokens = session.filtered(shortened(tokens), instructionStart: instructionStart)
     else { throw .nonFinite(position: tokens.count) }
     prompt.kept = tokens.count
-    do throws(Evictor.PromptDefect) {
-      let document = min(instructionStart, tokens.count)
-      try session.beginPrompt(
-        document: document, instruction: tokens.extracting(document..<tokens.count),
-        catalyst: catalyst)
-    } catch {
-      throw .prompt(error, policy: session.shape.profile.policy.name)
-    }
-    guard session.admits(position + tokens.count - 1) else {
-      throw .promptTooLong(
-        tokens: position + tokens.count, slots: session.shape.eviction.heldSlots)
-    }
+    let document = min(instructionStart, tokens.count)
+    try session.announce(
+      document: document, instruction: tokens.extracting(document..<tokens.count),
+      catalyst: catalyst, tokens: tokens.count, at: position)
     var progress = Progress<System>("reading", total: tokens.count)
-    var done = 0
-    var room = 0
-    while done < tokens.count {
-      if System.isInterrupted { throw .interrupted }
-      if room == 0 { room = session.makeRoom(for: tokens.count - done) }
-      if room == 0 { throw .nonFinite(position: position) }
-      let count = min(session.tile.count, room)
-      room -= count
-      for index in 0..<count {
-        session.tile[index] = tokens[done + index]
-        memory.sampler.observe(Int(tokens[done + index]))
-      }
-      guard session.prefill(start: position, count: count, lastRowOnly: true) else {
-        throw .nonFinite(position: position + count)
-      }
-      done += count
-      position += count
-      progress.advance(count, &console)
-      if done == tokens.count && !session.project(row: count - 1) {
+    var reader = TileReader<System>(tokens, at: position, lastRowOnly: true)
+    while let tile = try reader.next(session) {
+      for index in tile { memory.sampler.observe(Int(tokens[index])) }
+      position += tile.count
+      progress.advance(tile.count, &console)
+      if tile.upperBound == tokens.count && !session.project(row: tile.count - 1) {
         throw .nonFinite(position: position)
       }
     }
     session.endPrompt()
+    hasChosen = hasChosen || prompt.kept < prompt.tokens || session.hasDropped
     progress.finish(&console)
-    figures.promptTokens += tokens.count
+    figures.promptTokens += prompt.tokens
+    figures.chosenTokens += prompt.kept
     figures.promptNanoseconds += System.nanoseconds() - start
+  }
+
+  /// Whether the cache can answer another question of `tokens` tokens: not where the policy has
+  /// chosen what to keep for an earlier one, or has no room beside it.
+  func takesMore(_ tokens: Int) -> Bool {
+    let session = memory.session
+    guard position > 0, session.shape.eviction.policy.isFrozen else { return true }
+    return !hasChosen && session.evictor.hasRoomBeside(tokens)
   }
 
   /// Without the middle where the policy is to truncate and the tokens leave no room for a reply.
@@ -120,12 +106,7 @@ package struct Stream<System: Host> {
 
   /// Runs one more token, for which the cache must have room; its logits follow.
   package mutating func step(_ token: Int32) throws(Failure) {
-    let session = memory.session
-    _ = session.makeRoom(for: 1)
-    session.tile[0] = token
-    guard session.prefill(start: position, count: 1) && session.project(row: 0) else {
-      throw .nonFinite(position: position)
-    }
+    try memory.session.step(token, at: position)
     position += 1
   }
 
@@ -138,7 +119,7 @@ package struct Stream<System: Host> {
     let start = System.nanoseconds()
     defer { figures.replyNanoseconds += System.nanoseconds() - start }
     matcher.restart()
-    writer.restart(tokenizer)
+    writer.restart()
     figures.ending = .length
     for _ in 0..<tokensMax {
       if System.isInterrupted {
@@ -147,7 +128,7 @@ package struct Stream<System: Host> {
       }
       let token = memory.sampler.next(session.logits, kernels: session.kernels)
       memory.sampler.observe(token)
-      if tokenizer.isStop(Int32(token)) {
+      if writer.tokenizer.isStop(Int32(token)) {
         figures.ending = .endOfText
         break
       }

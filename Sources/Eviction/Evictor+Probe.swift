@@ -19,7 +19,7 @@ extension Evictor {
     var next = progress
     let count = document + instruction
     if next.isGenerating {
-      guard next.live + count + settings.reserve <= settings.slots else { throw .choosesOnce }
+      guard hasRoomBeside(count) else { throw .choosesOnce }
       next.isGenerating = false
       next.documentEnd = next.position
       next.isAnswering = true
@@ -44,6 +44,11 @@ extension Evictor {
     case .full, .truncate, .streaming, .h2o, .tova, .scissorhands, .gemFilter: break
     }
     move(to: next)
+  }
+
+  /// Whether `count` tokens and the reserve fit beside what is there.
+  package func hasRoomBeside(_ count: Int) -> Bool {
+    progress.live + count + settings.reserve <= settings.slots
   }
 
   /// Takes note that the instruction follows.

@@ -97,13 +97,13 @@ package struct RunShape: BitwiseCopyable {
   /// Where the keys of one KV head lie.
   package var keyLayout: KeyLayout {
     KeyLayout(
-      format: profile.keyFormat == .int8 ? .int8 : .int4, headDimension: model.headDimension)
+      format: profile.keyFormat, headDimension: model.headDimension)
   }
 
   /// Where the values of one KV head lie.
   package var valueLayout: ValueLayout {
     ValueLayout(
-      format: profile.valueFormat == .int8 ? .int8 : .int4, headDimension: model.headDimension)
+      format: profile.valueFormat, headDimension: model.headDimension)
   }
 
   /// Elements of the tokenizer's scratch memory; none where there is no text.

@@ -69,6 +69,11 @@ extension Session {
       document: document, instruction: instruction.count, probe: probe.count)
   }
 
+  /// Whether any token that was read has no slot any more.
+  package var hasDropped: Bool {
+    !settings.policy.isArithmetic && evictor.progress.live < evictor.progress.position
+  }
+
   /// Says that the prompt has been read: what follows is generated.
   package func endPrompt() {
     guard settings.policy.isFrozen else { return }

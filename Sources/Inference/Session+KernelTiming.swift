@@ -1,7 +1,7 @@
 package import Kernels
 import ModelFormat
 import Quantization
-import Units
+package import Units
 
 /// Finding out at launch which kernels are the fastest on this processor, on the model's own
 /// weights and in the memory of its activations, which nothing uses yet.

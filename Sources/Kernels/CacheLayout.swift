@@ -1,12 +1,4 @@
-internal import Units
-
-/// How keys or values of the cache are stored.
-package enum CacheFormat: UInt8, BitwiseCopyable, Sendable {
-  /// Signed −127 … 127 with a half-precision scale.
-  case int8 = 8
-  /// Nibbles that mean −8 … 7 with a signed half-precision scale, after a Walsh–Hadamard rotation.
-  case int4 = 4
-}
+package import Units
 
 /// Where the keys of one KV head lie: tiles of 16 slots in the weights' layout, slots as rows.
 ///

@@ -1,62 +1,11 @@
 internal import CKernels
+package import Units
 
-/// A family of kernels; all give the same bits.
-package enum InstructionSet: UInt32, BitwiseCopyable, Sendable {
-  case portable = 0
-  case avx2 = 1
-  case avxvnni = 2
-  case avx512vnni = 3
-  case neon = 4
-  case dotprod = 5
-  case i8mm = 6
-
-  /// How many there are; raw values count from 0.
-  package static var count: UInt32 { 7 }
-
-  /// The name as `--isa` takes it.
-  package var name: StaticString {
-    switch self {
-    case .portable: "portable"
-    case .avx2: "avx2"
-    case .avxvnni: "avxvnni"
-    case .avx512vnni: "avx512vnni"
-    case .neon: "neon"
-    case .dotprod: "dotprod"
-    case .i8mm: "i8mm"
-    }
-  }
-
-  /// All sets, one that has everything another has before that one.
-  package static var highestFirst: InlineArray<7, InstructionSet> {
-    [.i8mm, .dotprod, .neon, .avx512vnni, .avxvnni, .avx2, .portable]
-  }
-
-  /// The set of that name, or `nil`.
-  package init?(name: RawSpan) {
-    for value in 0..<Self.count {
-      guard let set = InstructionSet(rawValue: value), set.matches(name) else { continue }
-      self = set
-      return
-    }
-    return nil
-  }
-
+extension InstructionSet {
   /// Whether this program contains the kernels of this set, whatever the processor.
   package var isBuilt: Bool { unsafe kernel_table_of(cSet) != nil }
 
-  var cSet: kernel_instruction_set { kernel_instruction_set(rawValue: rawValue) }
-
-  private func matches(_ text: RawSpan) -> Bool {
-    guard text.byteCount == name.utf8CodeUnitCount else { return false }
-    for offset in 0..<text.byteCount {
-      // SAFETY: both lengths are equal; static text lives as long as the program.
-      let same =
-        unsafe text.unsafeLoad(fromByteOffset: offset, as: UInt8.self)
-        == name.utf8Start[offset]
-      guard same else { return false }
-    }
-    return true
-  }
+  var cSet: kernel_instruction_set { kernel_instruction_set(rawValue: UInt32(rawValue)) }
 }
 
 /// The instruction sets a processor can run.
@@ -110,7 +59,7 @@ package struct InstructionSets: BitwiseCopyable, Equatable, Sendable {
   /// The sets that may be the fastest: all that run here, portable only where it is alone.
   package var candidates: InstructionSets {
     var sets: UInt32 = 0
-    for value in 1..<UInt32(InstructionSet.highestFirst.count) {
+    for value in 1..<InstructionSet.count {
       guard let set = InstructionSet(rawValue: value) else { continue }
       if contains(set) && set.isBuilt { sets |= 1 << value }
     }

@@ -1,3 +1,5 @@
+package import Units
+
 /// How long the kernels of one instruction set took for two products, in nanoseconds.
 package struct KernelTiming: BitwiseCopyable, Equatable, Sendable {
   /// Whose kernels they were.

@@ -49,15 +49,6 @@ extension RawSpan {
   /// The byte at `offset`; traps past the end.
   func byte(at offset: Int) -> UInt8 { loadLittleEndian(at: offset, as: UInt8.self) }
 
-  /// Whether these bytes are exactly `text`.
-  func equals(_ text: StaticString) -> Bool {
-    guard byteCount == text.utf8CodeUnitCount else { return false }
-    // SAFETY: a static string's UTF-8 lives as long as the program and has `byteCount` bytes.
-    let start = unsafe text.utf8Start
-    for offset in 0..<byteCount where unsafe byte(at: offset) != start[offset] { return false }
-    return true
-  }
-
   /// The offset of the first byte that is not UTF-8 (RFC 3629, section 4), or `nil`.
   func firstInvalidUTF8() -> Int? {
     var offset = 0

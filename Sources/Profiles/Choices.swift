@@ -1,51 +1,5 @@
 import Units
 
-/// A value of a profile that is one of a few names.
-package protocol NamedChoice: BitwiseCopyable, Equatable, Sendable {
-  /// How many there are; they are numbered from 0.
-  static var count: Int { get }
-  /// The choice with a number.
-  init?(rawValue: Int)
-  /// How a profile or a command line spells it.
-  var name: StaticString { get }
-}
-
-extension NamedChoice {
-  /// The choice that `name` spells, or `nil`.
-  package init?(named name: RawSpan) {
-    for number in 0..<Self.count {
-      if let choice = Self(rawValue: number), name.equals(choice.name) {
-        self = choice
-        return
-      }
-    }
-    return nil
-  }
-
-  /// Appends all names, commas between.
-  static func writeNames(to text: inout TextBuffer) {
-    for number in 0..<count {
-      if number > 0 { text.append(", ") }
-      if let choice = Self(rawValue: number) { text.append(choice.name) }
-    }
-  }
-}
-
-/// How many bits the cache keeps of a key or value element.
-package enum CacheFormatChoice: Int, NamedChoice {
-  case int8 = 0
-  case int4 = 1
-
-  package static var count: Int { 2 }
-
-  package var name: StaticString {
-    switch self {
-    case .int8: "int8"
-    case .int4: "int4"
-    }
-  }
-}
-
 /// Which tokens stay when the context is full.
 package enum PolicyChoice: Int, NamedChoice {
   /// The run ends.
@@ -109,34 +63,6 @@ package enum ThresholdChoice: Int, NamedChoice {
     switch self {
     case .slots: "slots"
     case .stream: "stream"
-    }
-  }
-}
-
-/// Which kernels run; the results are the same, bit for bit.
-package enum InstructionSetChoice: Int, NamedChoice {
-  /// The best that the processor has.
-  case automatic = 0
-  case portable = 1
-  case avx2 = 2
-  case avxvnni = 3
-  case avx512vnni = 4
-  case neon = 5
-  case dotprod = 6
-  case i8mm = 7
-
-  package static var count: Int { 8 }
-
-  package var name: StaticString {
-    switch self {
-    case .automatic: "auto"
-    case .portable: "portable"
-    case .avx2: "avx2"
-    case .avxvnni: "avxvnni"
-    case .avx512vnni: "avx512vnni"
-    case .neon: "neon"
-    case .dotprod: "dotprod"
-    case .i8mm: "i8mm"
     }
   }
 }

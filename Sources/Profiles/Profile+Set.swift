@@ -23,7 +23,8 @@ extension Profile {
         throw ProfileError(line: line, key: key, .badProcessors)
       }
       processors = set
-    case .isa: instructionSet = try Self.choice(value, key, line)
+    case .isa:
+      instructionSet = Self.isAutomatic(value) ? nil : try Self.choice(value, key, line)
     case .spinMicroseconds: spinMicroseconds = try Self.number(value, key, line)
     case .stack: stackBytes = try Self.number(value, key, line)
     case .promptBytes: promptBytes = try Self.number(value, key, line)
@@ -78,6 +79,12 @@ extension Profile {
     return choice
   }
 
+  /// Whether the machine or the other keys are to decide.
+  private static func isAutomatic(_ value: ProfileScanner.Value) -> Bool {
+    guard case .text(let text) = value else { return false }
+    return text.withBytes { $0.equals("auto") }
+  }
+
   /// A size in bytes, a whole number, or 0 for `"auto"`, within the limits of the key.
   private static func number(
     _ value: ProfileScanner.Value, _ key: ProfileKey, _ line: Int
@@ -98,10 +105,8 @@ extension Profile {
       (.integerOrAutomatic(let min, let max), .integer(let integer)):
       number = integer
       (low, high) = (min, max)
-    case (.integerOrAutomatic, .text(let text)):
-      guard text.withBytes({ $0.equals("auto") }) else {
-        throw ProfileError(line: line, key: key, .unknownChoice)
-      }
+    case (.integerOrAutomatic, .text):
+      guard isAutomatic(value) else { throw ProfileError(line: line, key: key, .unknownChoice) }
       return 0
     default: throw ProfileError(line: line, key: key, .wrongType)
     }

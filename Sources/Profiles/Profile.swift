@@ -1,3 +1,5 @@
+package import Units
+
 /// One memory budget: everything that decides how many bytes a run needs, and how it uses them.
 ///
 /// A profile is written as flat TOML (see `parse`). Every key but `budget` may be left out.
@@ -18,10 +20,10 @@ package struct Profile: BitwiseCopyable, Equatable, Sendable {
   package var contextTokens = 0
 
   /// `keys`: format of the keys in the cache.
-  package var keyFormat = CacheFormatChoice.int8
+  package var keyFormat = CacheFormat.int8
 
   /// `values`: format of the values in the cache.
-  package var valueFormat = CacheFormatChoice.int8
+  package var valueFormat = CacheFormat.int8
 
   /// `policy`: which tokens stay when the context is full.
   package var policy = PolicyChoice.full
@@ -84,7 +86,7 @@ package struct Profile: BitwiseCopyable, Equatable, Sendable {
   package var sharesProcessors = false
 
   /// `isa`: kernels to use.
-  package var instructionSet = InstructionSetChoice.automatic
+  package var instructionSet: InstructionSet?
 
   /// `spin-microseconds`: microseconds a thread waits actively for the others before it sleeps.
   package var spinMicroseconds = 50

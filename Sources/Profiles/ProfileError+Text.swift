@@ -117,7 +117,7 @@ extension ProfileKey {
       if case .integerOrAutomatic = kind { text.append(", or \"auto\"") }
     case .cacheFormat:
       text.append("one of the strings ")
-      CacheFormatChoice.writeNames(to: &text)
+      CacheFormat.writeNames(to: &text)
     case .policy:
       text.append("one of the strings ")
       PolicyChoice.writeNames(to: &text)
@@ -125,8 +125,8 @@ extension ProfileKey {
       text.append("one of the strings ")
       ThresholdChoice.writeNames(to: &text)
     case .instructionSet:
-      text.append("one of the strings ")
-      InstructionSetChoice.writeNames(to: &text)
+      text.append("one of the strings auto, ")
+      InstructionSet.writeNames(to: &text)
     case .processors:
       text.append("a string of numbers and ranges from 0 to 255 such as \"0-3,6\", or \"\" for any")
     case .boolean: text.append("true or false")

@@ -25,6 +25,12 @@ struct ExplainedRun {
 
   /// Runs the command line of this process again as the child; the exit code.
   func run() -> Int32 {
+    do throws(EvaluationError) {
+      if page != "-" { try OutputFiles.check(page) }
+    } catch {
+      report(error)
+      return error.exitCode
+    }
     let slots = FileManager.default.temporaryDirectory
       .appending(path: "terrarium-held-\(UUID().uuidString)").path
     defer { try? FileManager.default.removeItem(atPath: slots) }

@@ -17,6 +17,7 @@ struct Terrarium: ParsableCommand {
       Computes every byte a model will ever need, refuses what does not fit, reserves the rest in \
       one act and asks the system for nothing more.
       """,
+    version: "terrarium \(Version.text)",
     subcommands: [
       RunEntry.self, PlanEntry.self, LogitsEntry.self, PackCommand.self, TokenizeCommand.self,
       BenchCommand.self, EvalCommand.self,

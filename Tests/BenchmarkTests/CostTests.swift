@@ -5,6 +5,7 @@ import Packing
 import Quantization
 import TestSupport
 import Testing
+import Units
 
 @Suite struct CostTests {
   // Sizes that fill tiles and blocks without padding.

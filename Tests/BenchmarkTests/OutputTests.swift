@@ -106,7 +106,7 @@ import Testing
     let text =
       output.start + output.row(result()) + output.row(compared()) + output.end([])
     #expect(
-      text.hasPrefix("[\n  {\n    \"build_commit\": \"unknown\",\n    \"build_number\": 0,\n"))
+      text.hasPrefix("[\n  {\n    \"build_commit\": \"0.5.0\",\n    \"build_number\": 500,\n"))
     #expect(text.hasSuffix("    \"peer_samples_ts q8_0\": [ 8.000000 ]\n  }\n]\n"))
     let rows = try #require(
       try JSONSerialization.jsonObject(with: Data(text.utf8)) as? [[String: Any]])

@@ -4,6 +4,7 @@ import ModelFormat
 import Packing
 import Quantization
 import Testing
+import Units
 
 @Suite struct ShapeTests {
   /// The number of parameters that the authors' own weight files hold, by name.

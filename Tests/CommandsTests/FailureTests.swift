@@ -113,6 +113,11 @@ import Units
         + "input, or use --policy streaming", .doesNotFit
     ),
     (
+      .promptAboveMax(tokens: 2049, promptMax: 2048, policy: "snapkv"),
+      "the input of at least 2,049 tokens is longer than what snapkv holds before it chooses, "
+        + "2,048; raise --prompt-max, shorten the input, or use --policy scissorhands", .doesNotFit
+    ),
+    (
       .badIDs(text("ids"), bytes: 1001),
       "ids: 1,001 bytes are no whole, positive number of int32 token ids", .badFile
     ),

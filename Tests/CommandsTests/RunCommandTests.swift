@@ -197,7 +197,7 @@ private let common = ["run", "m.terra", "--profile", "p.toml"]
       failure(
         common + ["-p", long, "-c", "64", "--policy", "snapkv", "--prompt-max", "70"],
         .doesNotFit
-      ).contains("does not fit the context of 70"))
+      ).contains("is longer than what snapkv holds before it chooses, 70; raise --prompt-max"))
   }
 
   @Test func aSecondQuestionThatDoesNotFitIsRefused() {
@@ -207,7 +207,33 @@ private let common = ["run", "m.terra", "--profile", "p.toml"]
     }
     let message = failure(
       common + ["--chat", "-n", "20", "-c", "64", "--policy", "truncate"], .doesNotFit, in: world)
-    #expect(message.contains("the policy truncate chose its tokens for the first question"))
+    #expect(message.contains("the policy truncate chose its tokens for an earlier question"))
+  }
+
+  /// Each question gets the answer that it would have got alone.
+  @Test(arguments: ["truncate", "snapkv", "citrus-shared", "infinipot", "gemfilter-vote"])
+  func policiesThatChooseForAQuestionReadTheDocumentAgain(policy: String) {
+    func world(_ input: String) -> World {
+      let world = BuiltIn.world()
+      world.files["d"] = Array(
+        (0..<20).map { "The pet of Nils is dog number \($0). " }.joined().utf8)
+      world.input = [Array(input.utf8)]
+      return world
+    }
+    let words =
+      common + ["-f", "d", "-n", "8", "-c", "96", "--policy", policy, "--prompt-max", "1000"]
+    let questions = ["What is it?", "Who is Nils?", "Why?"]
+    let chat = world(questions.map { $0 + "\n" }.joined())
+    #expect(run(words + ["--chat"], in: chat) == .success)
+    let alone = questions.map { question in
+      let world = world("")
+      #expect(run(words + ["-p", question], in: world) == .success)
+      return world.outputText
+    }
+    // The last line feed ends the output of a run.
+    #expect(chat.outputText == alone.joined() + "\n" || chat.outputText == alone.joined())
+    let note = "\(policy) reads the document again for this question"
+    #expect(chat.messageText.components(separatedBy: note).count == questions.count)
   }
 
   @Test func interruptsEndCleanly() {
@@ -329,7 +355,7 @@ private let common = ["run", "m.terra", "--profile", "p.toml"]
       let best = InstructionSets.ofThisProcessor(hwcap: 2, hwcap2: 0)
       let reason = best.candidates.count == 1 ? "only one" : "measured"
       #expect(
-        line.contains(": kernels \(expected ?? "\(best.best.name) (\(reason))")"), "\(line)")
+        line.contains(", kernels \(expected ?? "\(best.best.name) (\(reason))")"), "\(line)")
       let json = BuiltIn.world()
       #expect(run(common + ["-p", "x", "-n", "1", "--json"] + words, in: json) == .success)
       let result = try object(json.outputText)

@@ -69,7 +69,7 @@ import Units
   }
 
   @Test func cacheFormatsHaveTheirSpellings() throws {
-    let cases: [([String], CacheFormatChoice, CacheFormatChoice)] = [
+    let cases: [([String], CacheFormat, CacheFormat)] = [
       (["--kv", "int4"], .int4, .int4), (["--kv", "int8,int4"], .int8, .int4),
       (["--kv=q4_0,q8_0"], .int4, .int8), (["-ctk", "q4_0"], .int4, .int8),
       (["-ctv", "int4"], .int8, .int4), (["--kv", "int4", "--keys", "int8"], .int8, .int4),

@@ -36,7 +36,7 @@ import Testing
   @Test func plainTextLeavesDroppedTokensOut() {
     #expect(
       TerminalExplanation.text(Self.tokens, usesColor: false) == """
-        Hello,[… 1 token not held …]·[31m<b>[… 2 tokens not held …]
+        Hello,[…]·[31m<b>[…]
         Of 6 tokens when the reply began: 2 held by all of 6 sets of slots, 1 by some, 3 by none
 
         """)
@@ -64,6 +64,8 @@ import Testing
     let text = TerminalExplanation.text(tokens, usesColor: true)
     #expect(text.contains(" w0\u{1B}[0m[… 99 tokens not held …]"))
     #expect(!text.contains("w50"))
+    #expect(
+      TerminalExplanation.text(tokens, usesColor: false).hasPrefix(" w0[… 99 tokens not held …]\n"))
   }
 
   @Test func thePageIsComplete() {

@@ -24,8 +24,8 @@ struct ForwardCase: Sendable, CustomTestStringConvertible {
   var hasBias = false
   var hasNorms = false
   var weights: [WeightFormat] = [.int8]
-  var keys = CacheFormatChoice.int8
-  var values = CacheFormatChoice.int8
+  var keys = CacheFormat.int8
+  var values = CacheFormat.int8
 
   var testDescription: String { name }
 

@@ -4,6 +4,7 @@ import ModelFormat
 import Profiles
 import Quantization
 import TestSupport
+import Units
 
 /// The forward pass straight from its formulas, one token and one number at a time.
 ///

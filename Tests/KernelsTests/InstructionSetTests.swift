@@ -9,11 +9,11 @@ import Units
       let set = InstructionSet(rawValue: value)
       let name = set.map { "\($0.name)" } ?? ""
       let bytes = buffer(Array(name.utf8))
-      #expect(InstructionSet(name: bytes.bytes) == set)
+      #expect(InstructionSet(named: bytes.bytes) == set)
     }
     for wrong in ["", "avx", "AVX2", "avx2 ", "neon1"] {
       let bytes = buffer(Array(wrong.utf8))
-      #expect(InstructionSet(name: bytes.bytes) == nil)
+      #expect(InstructionSet(named: bytes.bytes) == nil)
     }
   }
 
@@ -59,7 +59,7 @@ import Units
   @Test func theHighestComeFirstAndNoneIsMissing() {
     let order = InstructionSet.highestFirst
     #expect(Set(order.indices.map { order[$0].rawValue }).count == order.count)
-    #expect(InstructionSet(rawValue: UInt32(order.count)) == nil)
+    #expect(InstructionSet(rawValue: order.count) == nil)
   }
 }
 

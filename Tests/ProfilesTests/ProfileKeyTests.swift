@@ -23,7 +23,7 @@ import Units
     #expect(profile.tileTokens == 64)
     #expect(profile.threads == 0)
     #expect(profile.processors.isEmpty)
-    #expect(profile.instructionSet == .automatic)
+    #expect(profile.instructionSet == nil)
     #expect(profile.spinMicroseconds == 50)
     #expect(profile.stackBytes == 131_072)
     #expect(profile.promptBytes == 262_144)

@@ -27,7 +27,7 @@ struct Finished {
 /// What happens to a program while it runs.
 struct Treatment {
   /// What it reads; the end follows.
-  var input = ""
+  var input = Data()
   /// Added to the environment.
   var environment: [String: String] = [:]
   /// Ctrl-C as soon as it has written so many bytes.
@@ -42,7 +42,7 @@ func run(_ words: [String], _ treatment: Treatment = Treatment()) throws -> Fini
   try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
   defer { try? FileManager.default.removeItem(at: folder) }
   let files = ["input", "output", "error"].map { folder.appending(path: $0) }
-  try Data(treatment.input.utf8).write(to: files[0])
+  try treatment.input.write(to: files[0])
   for file in files[1...] { try Data().write(to: file) }
 
   let process = Process()

@@ -49,6 +49,17 @@ struct Logits: Sendable, CustomTestStringConvertible {
       ids: { try Data(contentsOf: packageFile("../shared/reference/stories260K/story.i32")) }),
   ]
 
+  /// Every policy at work: a prompt that does not fit, then tokens after it.
+  static let policies = Policy.names.map { policy in
+    Logits(
+      name: "built-in", cache: "int8",
+      eviction: [
+        "--policy", policy, "--budget", policy == "full" ? "130" : "64", "--prompt-tokens", "100",
+        "--prompt-max", "130",
+      ],
+      hash: Policy.hashes[policy] ?? "missing", model: builtIn, ids: seededIds)
+  }
+
   private static func builtIn() throws -> String { try #require(Scenario.model) }
 
   private static func stories() throws -> String {
@@ -165,6 +176,14 @@ struct Setting: CustomTestStringConvertible {
     try logits.compare(Setting.emulated)
   }
 
+  @Test(arguments: Logits.policies) func everyPolicyOnThisMachine(logits: Logits) throws {
+    try logits.compare(Setting.oddNative)
+  }
+
+  @Test(arguments: Logits.policies) func everyPolicyOnEmulatedCores(logits: Logits) throws {
+    try logits.compare(Setting.oddEmulated)
+  }
+
   @Test(.enabled(if: hasShared), arguments: Logits.shared)
   func sharedModelOnThisMachine(logits: Logits) throws {
     try logits.compare(Setting.native)
@@ -186,5 +205,6 @@ struct Setting: CustomTestStringConvertible {
     let other = try Setting.native[0].hash(logits, ids: file.path, model: logits.model())
     #expect(other != logits.hash)
     #expect(Set((Logits.all + Logits.shared).map(\.hash)).count == 6)
+    #expect(Set(Logits.policies.map(\.hash)).count == Policy.names.count)
   }
 }

@@ -17,13 +17,15 @@ enum Subject: String, CaseIterable, CustomTestStringConvertible {
   var testDescription: String { rawValue }
 }
 
-/// One way to use the program for 1,000 tokens.
+/// One way to use the program for about 1,000 tokens.
 struct Scenario: CustomTestStringConvertible {
   var name: String
   var words: [String]
-  var input = ""
+  var input = Data()
   /// Ctrl-C after so many bytes of output.
   var interruptsAfter: Int?
+  /// The builds that know the command.
+  var subjects = Subject.allCases
 
   /// How it ends.
   var status: Int32 { interruptsAfter == nil ? 0 : 130 }
@@ -41,10 +43,17 @@ struct Scenario: CustomTestStringConvertible {
   }()
 
   /// All ways with one thread and with 8; the longest one also with 2, 3 and 64, far more than there
-  /// are processors.
+  /// are processors; every policy with 1 and 64; every policy in an evaluation.
   static let all: [Scenario] =
     ways(threadCount: 1) + ways(threadCount: 8)
     + [2, 3, 64].compactMap { ways(threadCount: $0).last }
+    + Policy.names.flatMap { policy in [1, 64].map { Policy.run(policy, threadCount: $0) } }
+    + Policy.names.map(Policy.evaluation)
+
+  /// All ways, each on the builds that know its command.
+  static let onSubjects: [(Subject, Scenario)] = all.flatMap { scenario in
+    scenario.subjects.map { ($0, scenario) }
+  }
 
   private static func ways(threadCount: Int) -> [Scenario] {
     let start = ["run", model ?? "", "--threads", "\(threadCount)", "--seed", "1"]
@@ -57,22 +66,10 @@ struct Scenario: CustomTestStringConvertible {
       Scenario(
         name: "chat, \(threadCount) threads",
         words: start + ["--chat", "--tokens", "1000", "--policy", "streaming"],
-        input: String(repeating: "Where is the key?\n", count: 150)),
+        input: Data(String(repeating: "Where is the key?\n", count: 150).utf8)),
       Scenario(
         name: "Ctrl-C, \(threadCount) threads",
         words: endless + ["--prompt", "Once", "--tokens", "1000000"], interruptsAfter: 4000),
-      Scenario(
-        name: "eviction, \(threadCount) threads",
-        words: start + [
-          "--policy", "scissorhands", "--raw", "--tokens", "1000", "--temperature", "1",
-          "--budget", "128", "--file", "Tests/SealTests/Interposer/interposer.c",
-        ]),
-      Scenario(
-        name: "probes, \(threadCount) threads",
-        words: start + [
-          "--policy", "infinipot", "--raw", "--tokens", "1000", "--temperature", "1",
-          "--budget", "128", "--file", "Tests/SealTests/Interposer/interposer.c",
-        ]),
       Scenario(
         name: "streaming, \(threadCount) threads",
         words: endless + ["--prompt", "Once", "--context", "128"]),

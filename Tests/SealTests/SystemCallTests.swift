@@ -41,7 +41,7 @@ let canTrace: Bool = {
     return (finished, Set(names))
   }
 
-  @Test(arguments: Subject.allCases, Scenario.all)
+  @Test(arguments: Scenario.onSubjects)
   func onlyInputOutputAndWaitingAfterLaunch(subject: Subject, scenario: Scenario) throws {
     let (finished, names) = try calls(subject, scenario)
     #expect(finished.status == scenario.status, "\(finished.error)")

@@ -6,6 +6,9 @@ package enum TerminalExplanation {
   /// from held.
   private static let droppedShownMax = 60
 
+  /// Runs of fewer dropped tokens than this are only marked: a count would be longer than they.
+  private static let countedMin = 8
+
   /// Whether standard error takes colours: a terminal, and `NO_COLOR` is not set to anything.
   package static var usesColor: Bool {
     let isRefused = ProcessInfo.processInfo.environment["NO_COLOR"].map { !$0.isEmpty } ?? false
@@ -26,7 +29,7 @@ package enum TerminalExplanation {
       if count > (usesColor ? droppedShownMax : 0) {
         if step != nil && usesColor { text += reset }
         step = nil
-        text += "[… \(count) \(count == 1 ? "token" : "tokens") not held …]"
+        text += count < countedMin ? "[…]" : "[… \(count) tokens not held …]"
         index = run
         continue
       }

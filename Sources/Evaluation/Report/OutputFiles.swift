@@ -11,10 +11,7 @@ package struct OutputFiles {
     self.json = json
     self.cases = cases
     self.pictures = pictures
-    for path in [json, cases].compactMap({ $0 }) {
-      let folder = URL(filePath: path).deletingLastPathComponent().path
-      guard FileManager.default.isWritableFile(atPath: folder) else { throw .cannotWrite(path) }
-    }
+    for path in [json, cases] { if let path { try Self.check(path) } }
     if let pictures {
       do {
         try FileManager.default.createDirectory(
@@ -43,6 +40,12 @@ package struct OutputFiles {
       paths.append(path)
     }
     for path in paths { try Rasterizer.convert(path + ".svg", to: path + ".png") }
+  }
+
+  /// Checks that there is a place for a file.
+  package static func check(_ path: String) throws(EvaluationError) {
+    let folder = URL(filePath: path).deletingLastPathComponent().path
+    guard FileManager.default.isWritableFile(atPath: folder) else { throw .cannotWrite(path) }
   }
 
   /// Writes text beside its place and renames it.

@@ -4,7 +4,6 @@ import Eviction
 import Inference
 import Kernels
 import ModelFormat
-import Profiles
 import Tokenization
 import Units
 
@@ -14,6 +13,7 @@ import Units
 /// it, one row of the full cache's logits at its end.
 struct CaseRunner<System: Host> {
   private var tokens: Commands.Stream<System>
+  private let tokenizer: Tokenizer
   private let words: FixedBuffer<Int32>
   private let scratch: FixedBuffer<UInt8>
   private let recording: FileHandle?
@@ -33,8 +33,9 @@ struct CaseRunner<System: Host> {
     _ memory: RunMemory, tokenizer: Tokenizer, catalyst: FixedBuffer<Int32>,
     recording: FileHandle?, compared: FixedBuffer<Int32>
   ) {
-    tokens = Commands.Stream<System>(memory, tokenizer: tokenizer)
+    tokens = Commands.Stream<System>(memory)
     tokens.catalyst = catalyst
+    self.tokenizer = tokenizer
     words = memory.text.ids
     scratch = memory.text.replyScratch
     self.recording = recording
@@ -139,24 +140,18 @@ struct CaseRunner<System: Host> {
   /// Reads a stream; every token but the first is predicted from those before it.
   private mutating func stream(_ request: CaseRequest) throws(Failure) {
     let prompt = request.prompt.extracting(0..<request.documentTokens)
-    try begin(
-      stream: prompt,
-      instruction: request.prompt.extracting(request.documentTokens..<request.prompt.count))
-    var start = 0
-    var room = 0
-    while start < prompt.count {
-      if System.isInterrupted { throw .interrupted }
-      if room == 0 { room = session.makeRoom(for: prompt.count - start) }
-      if room == 0 { throw .nonFinite(position: start) }
-      let count = min(session.tile.count, room)
-      room -= count
-      for index in 0..<count { session.tile[index] = prompt[start + index] }
-      guard session.prefill(start: start, count: count) else {
-        throw .nonFinite(position: start + count)
-      }
-      for row in 0..<min(count, prompt.count - 1 - start) {
-        guard session.project(row: row) else { throw .nonFinite(position: start + row) }
-        let next = start + row + 1
+    // All of a stream is a document.
+    try session.announce(
+      document: prompt.count,
+      instruction: request.prompt.extracting(request.documentTokens..<request.prompt.count),
+      catalyst: tokens.catalyst, tokens: prompt.count)
+    var reader = TileReader<System>(prompt, at: 0)
+    while let tile = try reader.next(session) {
+      for position in tile where position + 1 < prompt.count {
+        guard session.project(row: position - tile.lowerBound) else {
+          throw .nonFinite(position: position)
+        }
+        let next = position + 1
         let level = Distribution.logSumOfExponentials(session.logits)
         let nll = level - Double(session.logits[Int(prompt[next])])
         sums.nll += nll
@@ -167,24 +162,8 @@ struct CaseRunner<System: Host> {
         }
         try judge(request, level: level)
       }
-      start += count
     }
-    sums.read = start
-  }
-
-  /// Announces a stream: all of it is a document.
-  private func begin(
-    stream prompt: FixedBuffer<Int32>, instruction: FixedBuffer<Int32>
-  ) throws(Failure) {
-    do throws(Evictor.PromptDefect) {
-      try session.beginPrompt(
-        document: prompt.count, instruction: instruction, catalyst: tokens.catalyst)
-    } catch {
-      throw .prompt(error, policy: session.shape.profile.policy.name)
-    }
-    guard session.admits(prompt.count - 1) else {
-      throw .promptTooLong(tokens: prompt.count, slots: session.shape.eviction.heldSlots)
-    }
+    sums.read = prompt.count
   }
 
   /// Reads the prompt and replies greedily, up to a token whose text holds the stop byte.
@@ -205,7 +184,7 @@ struct CaseRunner<System: Host> {
       agrees =
         agrees && sums.replyTokens < request.extra.count
         && request.extra[sums.replyTokens] == token
-      if tokens.tokenizer.isStop(token) || holds(request.stopByte, token) { break }
+      if tokenizer.isStop(token) || holds(request.stopByte, token) { break }
       request.reply[sums.replyTokens] = token
       sums.replyTokens += 1
       guard session.admits(tokens.position) else { break }
@@ -216,7 +195,7 @@ struct CaseRunner<System: Host> {
 
   /// Whether the text of `token` has `byte` in it.
   private func holds(_ byte: UInt8, _ token: Int32) -> Bool {
-    var decoder = Decoder(tokenizer: tokens.tokenizer, startsText: false)
+    var decoder = Decoder(tokenizer: tokenizer, startsText: false)
     var text = TextBuffer(scratch)
     do { try decoder.append(token, into: &text) } catch { return false }
     decoder.finish(into: &text)
