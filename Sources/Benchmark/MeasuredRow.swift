@@ -69,7 +69,7 @@ package enum MeasuredRow<System: Host> {
     let last = work.depth + work.prompt + work.generated
     let settings = session.shape.eviction
     // Policies that choose for a prompt do not read random tokens on and on.
-    guard !settings.policy.isFrozen else {
+    guard !settings.policy.isFrozen && !settings.filters else {
       throw .prompt(.choosesOnce, policy: session.shape.profile.policy.name)
     }
     guard session.admits(last - 1) else {

@@ -34,8 +34,8 @@ extension Evictor {
   package func observes(_ position: Int) -> Bool {
     let state = progress
     switch settings.policy {
-    case .full, .truncate, .streaming, .gemFilter: return false
-    case .h2o: return true
+    case .full, .truncate, .streaming, .valueDifference, .gemFilter: return false
+    case .h2o, .heavyDifference: return true
     case .tova: return position == state.chunkStart + state.chunkCount - 1
     case .snapKV: return position >= state.windowStart && !state.isGenerating
     case .citrusShared, .infiniPot: return isProbe(position)
@@ -66,12 +66,12 @@ extension Evictor {
     let row = share.row.extracting(0..<used)
     let index = layer * kvHeads + head
     switch settings.policy {
-    case .full, .truncate, .streaming, .gemFilter: return
+    case .full, .truncate, .streaming, .valueDifference, .gemFilter: return
     case .tova:
       let target = last(index)
       for slot in 0..<used { target[slot] = row[slot] }
       return
-    case .h2o, .snapKV, .citrusShared, .citrusIndividual, .infiniPot:
+    case .h2o, .snapKV, .heavyDifference, .citrusShared, .citrusIndividual, .infiniPot:
       ProbabilityRows.add(row, to: share.sums.extracting(head * slots..<head * slots + used))
     case .scissorhands:
       let seen = seen(by: position)
@@ -100,8 +100,8 @@ extension Evictor {
     for thread in 0..<shares.count where shares[thread].touched[head] == stamp {
       let share = shares[thread]
       switch settings.policy {
-      case .full, .truncate, .streaming, .tova, .gemFilter: return
-      case .h2o, .snapKV, .citrusShared, .citrusIndividual, .infiniPot:
+      case .full, .truncate, .streaming, .tova, .valueDifference, .gemFilter: return
+      case .h2o, .snapKV, .heavyDifference, .citrusShared, .citrusIndividual, .infiniPot:
         let isSecond = ofProbe && table.hasSecond && !progress.isJoined
         let (total, part) = (isSecond ? secondSums(index) : sums(index), share.sums)
         for slot in range {

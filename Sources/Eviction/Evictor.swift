@@ -181,8 +181,7 @@ package struct Evictor: BitwiseCopyable {
     precondition(count > 0, "a chunk has tokens")
     let live = progress.live
     let tokens = min(count, settings.chunk)
-    if settings.policy == .scissorhands {
-      // A chunk ends where the slots do, so that the result does not depend on its size.
+    if settings.policy.dropsMany {
       let drop = live == settings.slots ? settings.drop : 0
       return (min(tokens, settings.slots - live + drop), drop)
     }
@@ -193,6 +192,8 @@ package struct Evictor: BitwiseCopyable {
   }
 
   /// Frees `count` slots of a set.
+  ///
+  /// Where values are compared, `scratch.scores` say how much they differ.
   package func evict(_ count: Int, from set: Int, scratch: EvictionScratch) {
     let positions = takenPositions(set)
     switch settings.policy {
@@ -200,6 +201,8 @@ package struct Evictor: BitwiseCopyable {
     case .h2o: scoreSums(set, kept: progress.live - count, scratch)
     case .tova: scoreLast(set, scratch)
     case .scissorhands: scoreVotes(set, scratch)
+    case .valueDifference: protectNewest(of: set, scratch)
+    case .heavyDifference: scoreRanks(set, scratch)
     case .citrusShared where !progress.isGenerating,
       .citrusIndividual where !progress.isGenerating:
       scoreProbed(positions, sums(set * kvHeads, heads: kvHeads), scratch)
@@ -214,6 +217,7 @@ package struct Evictor: BitwiseCopyable {
       free(slot, in: set)
     }
     if settings.policy == .scissorhands { lowVotes(set).startEpoch() }
+    if settings.policy == .heavyDifference { halveSums(set) }
   }
 
   /// Takes up a chunk of `tokens` tokens and a probe of `probe` tokens, after `drop` slots of each set
@@ -347,9 +351,10 @@ package struct Evictor: BitwiseCopyable {
   private func free(_ slot: Int, in set: Int) {
     table.free(slot, in: set)
     switch settings.policy {
-    case .h2o: sums(set)[slot] = 0
+    case .h2o, .heavyDifference: sums(set)[slot] = 0
     case .scissorhands: lowVotes(set).clear(slot)
-    case .full, .truncate, .streaming, .tova, .snapKV, .citrusShared, .citrusIndividual, .infiniPot,
+    case .full, .truncate, .streaming, .tova, .snapKV, .valueDifference, .citrusShared,
+      .citrusIndividual, .infiniPot,
       .gemFilter:
       break
     }
