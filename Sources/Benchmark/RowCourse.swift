@@ -81,6 +81,9 @@ struct RowCourse<System: Host> {
   func check() throws(Failure) {
     let settings = session.shape.eviction
     let prompt = work.depth + work.prompt
+    guard policy.isFrozen || !settings.filters else {
+      throw .prompt(.choosesOnce, policy: session.shape.profile.policy.name)
+    }
     guard policy.isFrozen else {
       let last = prompt + work.generated
       guard session.admits(max(last, 1) - 1) else {

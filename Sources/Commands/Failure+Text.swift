@@ -174,7 +174,11 @@ extension Failure {
       text.append("; it may be at most twice scissorhands-drop, ")
       text.append(2 * settings.drop)
     case .nothingToDrop:
-      text.append("scissorhands-drop and scissorhands-recent are ")
+      let isVotes = settings.policy == .scissorhands
+      text.append(isVotes ? "scissorhands-drop" : "valuediff-drop")
+      text.append(" and ")
+      text.append(isVotes ? "scissorhands-recent" : "valuediff-recent")
+      text.append(" are ")
       text.append(settings.drop + settings.recent)
       text.append(" together, more than the context of ")
       text.append(settings.slots)

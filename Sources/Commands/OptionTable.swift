@@ -30,7 +30,8 @@ package enum Verb: Int, BitwiseCopyable {
 
 /// Every option of `plan`, `run` and `logits`.
 package enum Option: Int {
-  case model, profile, context, keyValueFormat, keyFormat, valueFormat, policy, promptMax, tune
+  case model, profile, context, budget, keyValueFormat, keyFormat, valueFormat, policy, promptMax,
+    tune
   case file, prompt, chat, system, raw, prefix, suffix, stop
   case tokens, temperature, topK, topP, minP, repeatPenalty, seed
   case threads, isa, ids, promptTokens, output, chunk, json, explain, help
@@ -106,8 +107,8 @@ package struct OptionSpelling {
   /// The spelling of an option; the order is that of the help.
   package static func of(_ option: Option) -> OptionSpelling {
     switch option {
-    case .model, .profile, .context, .keyValueFormat, .keyFormat, .valueFormat, .policy,
-      .promptMax, .tune:
+    case .model, .profile, .context, .budget, .keyValueFormat, .keyFormat, .valueFormat,
+      .policy, .promptMax, .tune:
       memory(option)
     case .file, .prompt, .chat, .system, .raw, .prefix, .suffix, .stop: input(option)
     case .tokens, .temperature, .topK, .topP, .minP, .repeatPenalty, .seed: sampling(option)
@@ -124,8 +125,12 @@ package struct OptionSpelling {
         "memory budget and device: a name in Profiles/ or a file")
     case .context:
       OptionSpelling(
-        option, "--context", "-c --ctx-size --budget", "N", "prl",
+        option, "--context", "-c --ctx-size", "N", "prl",
         "tokens the KV cache holds: its slots")
+    case .budget:
+      OptionSpelling(
+        option, "--budget", "", "N", "prl",
+        "the same, for longer inputs: with the policy valuediff-h2o where none is named")
     case .keyValueFormat:
       OptionSpelling(
         option, "--kv", "", "K[,V]", "prl", "KV cache format: int8 or int4, values apart if given")

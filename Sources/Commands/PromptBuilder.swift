@@ -51,7 +51,7 @@ package struct PromptBuilder<System: Host> {
     encoder = Tokenization.Encoder(tokenizer: tokenizer, scratch: memory.text.wordScratch)
     sink = TokenSink(memory.text.ids)
     session = memory.session
-    splitsText = memory.session.shape.eviction.policy.needsInstruction
+    splitsText = memory.session.shape.eviction.needsInstruction
     keepsDocument = memory.session.shape.eviction.policy.isFrozen
     wordBytes = memory.session.shape.profile.wordBytes
     promptBytes = memory.session.shape.promptBytes

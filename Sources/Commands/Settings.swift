@@ -129,6 +129,11 @@ package enum Settings<System: Host> {
         }
         profile.policy = policy
       }
+      if let slots = try options.integer(.budget, in: 0...contextMax) {
+        profile.contextTokens = slots
+        let isNamed = options.text(.policy) != nil || profile.policy != .full
+        if !isNamed { profile.policy = .forBudgets }
+      }
       if let tokens = try options.integer(.promptMax, in: 1...1 << 24) {
         profile.promptMaxTokens = tokens
       }

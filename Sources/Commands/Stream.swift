@@ -46,7 +46,7 @@ package struct Stream<System: Host> {
   func origin(of position: UInt32) -> UInt32 {
     let place = Int(position)
     guard prompt.kept < prompt.tokens, place < prompt.kept else { return position }
-    if memory.session.shape.eviction.policy == .gemFilter {
+    if memory.session.shape.eviction.filters {
       return memory.session.selectedPositions[place]
     }
     let head = prompt.kept - prompt.kept / 2
@@ -63,7 +63,7 @@ package struct Stream<System: Host> {
     let session = memory.session
     let start = System.nanoseconds()
     let most = session.shape.eviction.promptMax
-    if session.shape.eviction.policy == .gemFilter && tokens.count > most {
+    if session.shape.eviction.filters && tokens.count > most {
       throw session.refusal(of: tokens.count)
     }
     prompt.tokens = tokens.count

@@ -42,6 +42,18 @@ package enum EvictionPolicy: BitwiseCopyable, Equatable, Sendable {
   /// Source: Liu et al., Scissorhands, algorithms 1 and 2.
   case scissorhands
 
+  /// Slots whose values are most like the mean of all go, many at once; each KV head for itself.
+  ///
+  /// No attention probability is looked at. Source: Park et al., KeyDiff, section 3, whose keys are
+  /// values here: those are never rotated, so that equal tokens are alike wherever they stand.
+  case valueDifference
+
+  /// Slots that are neither unlike the mean, as in `valueDifference`, nor got much probability lately
+  /// go, many at once: their ranks in both orders are added; each KV head for itself.
+  ///
+  /// Probability is summed up as in `h2o`, and halved at each eviction.
+  case heavyDifference
+
   /// The instruction, which is known from the start, is run over the cache beside each chunk; the
   /// slots it looks at stay, all KV heads of a layer together. Positions are those in the cache.
   ///
@@ -72,7 +84,7 @@ extension EvictionPolicy {
   package var isPerHead: Bool {
     switch self {
     case .full, .truncate, .streaming, .tova, .citrusShared, .citrusIndividual, .gemFilter: false
-    case .h2o, .snapKV, .scissorhands, .infiniPot: true
+    case .h2o, .snapKV, .scissorhands, .valueDifference, .heavyDifference, .infiniPot: true
     }
   }
 
@@ -80,7 +92,7 @@ extension EvictionPolicy {
   package var isFrozen: Bool {
     switch self {
     case .truncate, .snapKV, .citrusShared, .citrusIndividual, .infiniPot, .gemFilter: true
-    case .full, .streaming, .h2o, .tova, .scissorhands: false
+    case .full, .streaming, .h2o, .tova, .scissorhands, .valueDifference, .heavyDifference: false
     }
   }
 
@@ -89,28 +101,34 @@ extension EvictionPolicy {
     self == .truncate || self == .snapKV || self == .gemFilter
   }
 
-  /// Whether the instruction must be known apart from the document.
-  package var needsInstruction: Bool { probes || self == .gemFilter }
-
   /// Whether tokens are run over the cache only to see what they look at, and forgotten again.
   package var probes: Bool { isCitrus || self == .infiniPot }
 
   /// Whether the instruction is run beside every chunk of the document.
   package var isCitrus: Bool { self == .citrusShared || self == .citrusIndividual }
 
+  /// Whether slots go only when all are taken, as many as the settings say: a chunk ends where the
+  /// slots do, so that the result does not depend on its size.
+  package var dropsMany: Bool { self == .scissorhands || comparesValues }
+
+  /// Whether the values of slots decide.
+  package var comparesValues: Bool { self == .valueDifference || self == .heavyDifference }
+
   /// Whether attention probabilities decide.
   package var observes: Bool {
     switch self {
-    case .h2o, .tova, .snapKV, .scissorhands, .citrusShared, .citrusIndividual, .infiniPot: true
-    case .full, .truncate, .streaming, .gemFilter: false
+    case .h2o, .tova, .snapKV, .scissorhands, .heavyDifference, .citrusShared, .citrusIndividual,
+      .infiniPot:
+      true
+    case .full, .truncate, .streaming, .valueDifference, .gemFilter: false
     }
   }
 
   /// Whether probabilities are summed up over queries.
   package var sums: Bool {
     switch self {
-    case .h2o, .snapKV, .citrusShared, .citrusIndividual, .infiniPot: true
-    case .full, .truncate, .streaming, .tova, .scissorhands, .gemFilter: false
+    case .h2o, .snapKV, .heavyDifference, .citrusShared, .citrusIndividual, .infiniPot: true
+    case .full, .truncate, .streaming, .tova, .scissorhands, .valueDifference, .gemFilter: false
     }
   }
 

@@ -8,6 +8,9 @@ package struct EvictionScratch: BitwiseCopyable {
   /// Scores of one set.
   package let scores: FixedBuffer<UInt64>  // [S]
 
+  /// What slots are ordered by, where ranks decide.
+  package let keys: FixedBuffer<UInt32>  // [S]
+
   /// Finds the lowest scores.
   package let selection: Selection
 
@@ -18,6 +21,7 @@ package struct EvictionScratch: BitwiseCopyable {
   package init(_ settings: EvictionSettings, in arena: inout Arena) {
     let slots = settings.policy.isArithmetic ? 0 : settings.heldSlots
     scores = arena.take(slots)
+    keys = arena.take(settings.policy == .heavyDifference ? slots : 0)
     let histogram: FixedBuffer<UInt32> = arena.take(Selection.histogramCount)
     selection = Selection(histogram: histogram)
     sorter = SlotSorter(

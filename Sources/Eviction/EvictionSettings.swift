@@ -18,10 +18,10 @@ package struct EvictionSettings: BitwiseCopyable, Equatable, Sendable {
   /// h2o: per cent of the kept slots that are the newest.
   package let recentPercent: Int
 
-  /// scissorhands: the newest slots that stay.
+  /// scissorhands, valuediff: the newest slots that stay.
   package let recent: Int
 
-  /// scissorhands: slots that go at once.
+  /// scissorhands, valuediff: slots that go at once.
   package let drop: Int
 
   /// scissorhands: queries that count.
@@ -35,6 +35,10 @@ package struct EvictionSettings: BitwiseCopyable, Equatable, Sendable {
 
   /// snapkv: whether a slot counts as its best neighbour does, instead of the mean of them.
   package let poolsByMaximum: Bool
+
+  /// gemfilter: whether a long prompt is filtered before it is read; `policy` is then that of what
+  /// is left of it and of the reply.
+  package let filters: Bool
 
   /// gemfilter: layers that read the whole prompt, at most all but one; in the next one queries
   /// choose.
@@ -64,9 +68,9 @@ package struct EvictionSettings: BitwiseCopyable, Equatable, Sendable {
     package var promptMax = 0
     /// h2o: per cent of the kept slots that are the newest.
     package var recentPercent = 50
-    /// scissorhands: the newest slots that stay.
+    /// scissorhands, valuediff: the newest slots that stay.
     package var recent = 10
-    /// scissorhands: slots that go at once: slots / 8, or `dropShare`.
+    /// scissorhands, valuediff: slots that go at once: slots / 8, or `dropShare`.
     package var drop = 0
     /// scissorhands: the part of the slots that goes at once by default, 1 / `dropShare`.
     package var dropShare = 8
@@ -78,6 +82,8 @@ package struct EvictionSettings: BitwiseCopyable, Equatable, Sendable {
     package var window = 0
     /// snapkv: whether a slot counts as its best neighbour does.
     package var poolsByMaximum = false
+    /// gemfilter: whether a long prompt is filtered whatever the policy.
+    package var filters = false
     /// gemfilter: layers that read the whole prompt, or `nil`: half of them, or 1 by votes.
     package var filterLayers: Int?
     /// gemfilter: tokens at the end that stay.
@@ -103,8 +109,9 @@ package struct EvictionSettings: BitwiseCopyable, Equatable, Sendable {
     self.slots = slots
     chunk = choices.chunk > 0 ? choices.chunk : max(1, min(64, slots / 4))
     reserve = max(16, slots / 8)
+    filters = choices.filters || policy == .gemFilter
     promptMax =
-      policy == .snapKV || policy == .gemFilter
+      policy == .snapKV || filters
       ? max(slots, choices.promptMax > 0 ? choices.promptMax : trainedContext) : slots
     recentPercent = choices.recentPercent
     recent = choices.recent
@@ -144,7 +151,10 @@ package struct EvictionSettings: BitwiseCopyable, Equatable, Sendable {
   }
 
   /// Tokens that the first layers read (gemfilter).
-  package var filteredTokens: Int { policy == .gemFilter ? promptMax : 0 }
+  package var filteredTokens: Int { filters ? promptMax : 0 }
+
+  /// Whether the instruction must be known apart from the document.
+  package var needsInstruction: Bool { policy.probes || filters }
 
   /// Slots of each KV head that memory is taken for.
   package var heldSlots: Int { policy == .snapKV ? promptMax : slots }
@@ -164,11 +174,12 @@ package struct EvictionSettings: BitwiseCopyable, Equatable, Sendable {
     if policy.probes && !keysTurn { return .keysDoNotTurn }
     if slots < Self.slotsMin { return .tooFewSlots }
     if chunk > slots / 2 { return .chunkTooLarge }
+    if filters && reserve >= slots { return .tooFewSlots }
+    if policy.dropsMany && drop + recent > slots { return .nothingToDrop }
     switch policy {
     case .scissorhands:
       if history > 2 * drop || history > Int(UInt16.max) { return .historyTooLong }
-      if drop + recent > slots { return .nothingToDrop }
-    case .truncate, .gemFilter:
+    case .truncate:
       if reserve >= slots { return .tooFewSlots }
     case .snapKV:
       if reserve + window >= slots { return .windowTooLarge }
@@ -185,7 +196,7 @@ package struct EvictionSettings: BitwiseCopyable, Equatable, Sendable {
     case chunkTooLarge
     /// scissorhands: the windowed counters are exact for at most twice the slots that go.
     case historyTooLong
-    /// scissorhands: more slots are to go than may.
+    /// scissorhands, valuediff: more slots are to go than may.
     case nothingToDrop
     /// The policy rotates keys again, which int4 does not bear.
     case keysDoNotTurn

@@ -55,8 +55,8 @@ extension Evictor {
   package func observes(_ position: Int) -> Bool {
     let state = progress
     switch settings.policy {
-    case .full, .truncate, .streaming, .gemFilter: return false
-    case .h2o: return true
+    case .full, .truncate, .streaming, .valueDifference, .gemFilter: return false
+    case .h2o, .heavyDifference: return true
     case .tova: return position == state.chunkStart + state.chunkCount - 1
     case .snapKV: return position >= state.windowStart && !state.isGenerating
     case .citrusShared, .infiniPot: return isProbe(position)
@@ -90,11 +90,11 @@ extension Evictor {
     let index = layer * kvHeads + head
     let share = thread.map { shares[$0.share] }
     switch settings.policy {
-    case .full, .truncate, .streaming, .gemFilter: return
+    case .full, .truncate, .streaming, .valueDifference, .gemFilter: return
     case .tova:
       last(index).extracting(0..<used).copy(from: row.extracting(0..<used))
       return
-    case .h2o, .snapKV, .citrusShared, .citrusIndividual, .infiniPot:
+    case .h2o, .snapKV, .heavyDifference, .citrusShared, .citrusIndividual, .infiniPot:
       let sums =
         share?.sums.extracting(head * slots..<(head + 1) * slots)
         ?? totals(index, ofProbe: isProbe(position))
@@ -131,8 +131,8 @@ extension Evictor {
     for thread in 0..<shares.count where shares[thread].touched[head] == stamp {
       let share = shares[thread]
       switch settings.policy {
-      case .full, .truncate, .streaming, .tova, .gemFilter: return
-      case .h2o, .snapKV, .citrusShared, .citrusIndividual, .infiniPot:
+      case .full, .truncate, .streaming, .tova, .valueDifference, .gemFilter: return
+      case .h2o, .snapKV, .heavyDifference, .citrusShared, .citrusIndividual, .infiniPot:
         let (total, part) = (totals(index, ofProbe: ofProbe), share.sums)
         for slot in range {
           total[slot] += part[head * slots + slot]

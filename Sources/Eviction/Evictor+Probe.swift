@@ -39,7 +39,9 @@ extension Evictor {
     case .infiniPot:
       let kept = settings.distilled + max(instruction + settings.reserve, probe + 1)
       guard kept <= settings.slots else { throw .instructionTooLong }
-    case .full, .truncate, .streaming, .h2o, .tova, .scissorhands, .gemFilter: break
+    case .full, .truncate, .streaming, .h2o, .tova, .scissorhands, .valueDifference,
+      .heavyDifference, .gemFilter:
+      break
     }
     move(to: next)
   }

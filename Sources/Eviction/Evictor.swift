@@ -185,8 +185,7 @@ package struct Evictor: BitwiseCopyable {
     precondition(count > 0, "a chunk has tokens")
     let live = progress.live
     let tokens = min(count, settings.chunk)
-    if settings.policy == .scissorhands {
-      // A chunk ends where the slots do, so that the result does not depend on its size.
+    if settings.policy.dropsMany {
       let drop = live == settings.slots ? settings.drop : 0
       return (min(tokens, settings.slots - live + drop), drop)
     }
@@ -203,6 +202,8 @@ package struct Evictor: BitwiseCopyable {
   }
 
   /// Frees `count` slots of a set.
+  ///
+  /// Where values are compared, `scratch.scores` say how much they differ.
   package func evict(_ count: Int, from set: Int, scratch: EvictionScratch, _ kernels: KernelSet) {
     if count == 1, let slot = lowest(set, scratch, kernels) {
       free(slot, in: set)
@@ -214,6 +215,8 @@ package struct Evictor: BitwiseCopyable {
     case .h2o: scoreSums(set, kept: progress.live - count, scratch, kernels)
     case .tova: scoreLast(set, scratch)
     case .scissorhands: scoreVotes(set, scratch, kernels)
+    case .valueDifference: protectNewest(of: set, scratch)
+    case .heavyDifference: scoreRanks(set, scratch)
     case .citrusShared where !progress.isGenerating,
       .citrusIndividual where !progress.isGenerating:
       scoreProbed(positions, sums(set * kvHeads, heads: kvHeads), scratch)
@@ -228,6 +231,7 @@ package struct Evictor: BitwiseCopyable {
       free(slot, in: set)
     }
     if settings.policy == .scissorhands { lowVotes(set).startEpoch() }
+    if settings.policy == .heavyDifference { halveSums(set) }
   }
 
   /// The one slot of a set that goes, found at once, without a list of scores.
@@ -245,7 +249,7 @@ package struct Evictor: BitwiseCopyable {
       guard progress.isGenerating else { return nil }
       return kernels.lowest(
         positions: positions, in: UInt32(progress.promptEnd)..<SlotTable.free)
-    case .full, .streaming, .tova, .scissorhands: return nil
+    case .full, .streaming, .tova, .scissorhands, .valueDifference, .heavyDifference: return nil
     }
   }
 
@@ -381,9 +385,10 @@ package struct Evictor: BitwiseCopyable {
   private func free(_ slot: Int, in set: Int) {
     table.free(slot, in: set)
     switch settings.policy {
-    case .h2o: sums(set)[slot] = 0
+    case .h2o, .heavyDifference: sums(set)[slot] = 0
     case .scissorhands: lowVotes(set).clear(slot)
-    case .full, .truncate, .streaming, .tova, .snapKV, .citrusShared, .citrusIndividual, .infiniPot,
+    case .full, .truncate, .streaming, .tova, .snapKV, .valueDifference, .citrusShared,
+      .citrusIndividual, .infiniPot,
       .gemFilter:
       break
     }

@@ -2,7 +2,7 @@ package import Units
 
 /// Brings the taken slots of a set into stream order, in fixed memory.
 ///
-/// A radix sort from the lowest byte up, in four passes between two lists.
+/// A radix sort from the lowest byte up, in four passes for 32 bits, between two lists.
 package struct SlotSorter: BitwiseCopyable {
   private let histogram: FixedBuffer<UInt32>
   private let first: FixedBuffer<UInt32>
@@ -25,19 +25,33 @@ package struct SlotSorter: BitwiseCopyable {
       first[count] = UInt32(slot)
       count += 1
     }
-    pass(0, positions, count, from: first, to: second)
-    pass(8, positions, count, from: second, to: first)
-    pass(16, positions, count, from: first, to: second)
-    pass(24, positions, count, from: second, to: first)
+    sort(count, by: positions)
     return first.extracting(0..<count)
   }
 
+  /// The taken slots in ascending order of their keys, of equal keys the older slot first.
+  package func order(
+    of positions: FixedBuffer<UInt32>, by keys: FixedBuffer<UInt32>
+  ) -> FixedBuffer<UInt32> {
+    let slots = order(of: positions)
+    sort(slots.count, by: keys)
+    return slots
+  }
+
+  /// Sorts the first list; equal keys keep their order.
+  private func sort(_ count: Int, by keys: FixedBuffer<UInt32>) {
+    pass(0, keys, count, from: first, to: second)
+    pass(8, keys, count, from: second, to: first)
+    pass(16, keys, count, from: first, to: second)
+    pass(24, keys, count, from: second, to: first)
+  }
+
   private func pass(
-    _ shift: UInt32, _ positions: FixedBuffer<UInt32>, _ count: Int,
+    _ shift: UInt32, _ keys: FixedBuffer<UInt32>, _ count: Int,
     from source: FixedBuffer<UInt32>, to target: FixedBuffer<UInt32>
   ) {
     histogram.fill(0)
-    for index in 0..<count { histogram[Int(positions[Int(source[index])] >> shift & 255)] += 1 }
+    for index in 0..<count { histogram[Int(keys[Int(source[index])] >> shift & 255)] += 1 }
     var start: UInt32 = 0
     for bin in 0..<Selection.histogramCount {
       let size = histogram[bin]
@@ -45,7 +59,7 @@ package struct SlotSorter: BitwiseCopyable {
       start += size
     }
     for index in 0..<count {
-      let bin = Int(positions[Int(source[index])] >> shift & 255)
+      let bin = Int(keys[Int(source[index])] >> shift & 255)
       target[Int(histogram[bin])] = source[index]
       histogram[bin] += 1
     }

@@ -64,8 +64,7 @@ package struct RunShape: BitwiseCopyable {
       promptBytes = 0
     } else {
       let most = profile.promptBytes + Self.extraTokens
-      let policy = eviction.policy
-      let isHeld = policy == .full || policy == .snapKV || policy == .gemFilter
+      let isHeld = eviction.policy == .full || eviction.policy == .snapKV || eviction.filters
       promptTokens = isHeld ? min(most, eviction.promptMax + 1) : most
       promptBytes = profile.promptBytes
     }
@@ -130,7 +129,9 @@ package struct RunShape: BitwiseCopyable {
 
   /// Slots whose probabilities somebody looks at; 0: nobody does.
   var sightSlots: Int {
-    eviction.policy.observes ? eviction.heldSlots : eviction.votes ? eviction.filteredTokens : 0
+    max(
+      eviction.policy.observes ? eviction.heldSlots : 0,
+      eviction.votes ? eviction.filteredTokens : 0)
   }
 
   /// The most slots that attention goes over.
@@ -144,12 +145,14 @@ extension Profile {
     choices.chunk = policyChunk
     choices.promptMax = promptMaxTokens
     choices.recentPercent = h2oRecentPercent
-    choices.recent = scissorhandsRecent
-    choices.drop = scissorhandsDrop
+    let differs = evictionPolicy.comparesValues
+    choices.recent = differs ? valueDifferenceRecent : scissorhandsRecent
+    choices.drop = differs ? valueDifferenceDrop : scissorhandsDrop
     choices.history = scissorhandsHistory
     choices.countsStream = scissorhandsThreshold == .stream
     choices.window = snapKVWindow
     choices.poolsByMaximum = snapKVPooling == .maximum
+    choices.filters = policy == .gemFilter || policy == .gemFilterVote
     choices.filterLayers = gemFilterLayer > 0 ? gemFilterLayer : nil
     choices.filterTail = gemFilterTail
     choices.isExact = gemFilterIsExact
@@ -162,6 +165,16 @@ extension Profile {
       trainedContext: model.trainedContext, choices: choices)
   }
 
+  /// What stays of a filtered prompt and of the reply to it.
+  private var replyPolicy: EvictionPolicy {
+    switch gemFilterReply {
+    case .ring: .gemFilter
+    case .scissorhands: .scissorhands
+    case .valueDifference: .valueDifference
+    case .heavyDifference: .heavyDifference
+    }
+  }
+
   private var evictionPolicy: EvictionPolicy {
     switch policy {
     case .full: .full
@@ -171,10 +184,12 @@ extension Profile {
     case .tova: .tova
     case .snapKV: .snapKV
     case .scissorhands, .scissorhandsPaper: .scissorhands
+    case .valueDifference: .valueDifference
+    case .heavyDifference: .heavyDifference
     case .citrusShared: .citrusShared
     case .citrusIndividual: .citrusIndividual
     case .infiniPot: .infiniPot
-    case .gemFilter, .gemFilterVote: .gemFilter
+    case .gemFilter, .gemFilterVote: replyPolicy
     }
   }
 }

@@ -183,6 +183,7 @@ extension Session {
       }
       turnOver(set, table.secondPositions(set), table.secondTurns(set), scratch, thread)
     } else if now.dropped > 0 {
+      if settings.policy.comparesValues { scoreDifferences(set, scratch) }
       evictor.evict(now.dropped, from: set, scratch: scratch, kernels)
     }
     if now.turnsOver { turnOver(set, table.positions(set), table.turns(set), scratch, thread) }
@@ -195,6 +196,15 @@ extension Session {
     let perLayer = evictor.table.setsPerLayer
     let head = set % perLayer
     return (set / perLayer, perLayer == 1 ? 0..<shape.model.kvHeads : head..<head + 1)
+  }
+
+  /// Scores the slots of a set by how much their values differ from the mean.
+  private func scoreDifferences(_ set: Int, _ scratch: EvictionScratch) {
+    let (layer, heads) = heads(of: set)
+    cache.scoreDifferences(
+      layer: layer, head: heads.lowerBound,
+      positions: evictor.table.positions(set).extracting(0..<evictor.progress.used),
+      into: scratch.scores)
   }
 
   /// Moves what is kept to the first slots, in order.

@@ -13,6 +13,8 @@ package import Units
 extension Session {
   /// Chooses tokens of a prompt that is too long, and moves them to its start, in order.
   ///
+  /// Only the start of a stream is filtered: later, what stays is up to the policy of the reply.
+  ///
   /// The instruction begins at `instructionStart`. Returns the tokens that are left, all where the
   /// policy chooses none; `nil` where a number was not finite.
   package func filtered(
@@ -20,7 +22,9 @@ extension Session {
   ) -> FixedBuffer<Int32>? {
     let settings = shape.eviction
     let kept = settings.slots - settings.reserve
-    guard settings.policy == .gemFilter, tokens.count > kept else { return tokens }
+    guard settings.filters, tokens.count > kept, evictor.progress.position == 0 else {
+      return tokens
+    }
     for layer in 0..<settings.filterLayers {
       guard readFilterLayer(layer, tokens) else { return nil }
     }

@@ -28,8 +28,12 @@ package enum PolicyChoice: Int, NamedChoice {
   case gemFilterVote = 11
   /// What the instruction looks at, in a cache of its own beside the document's.
   case citrusIndividual = 12
+  /// What differs most from the mean; an eighth of the slots goes at once.
+  case valueDifference = 13
+  /// The same, and what queries looked at lately: the two ranks are added.
+  case heavyDifference = 14
 
-  package static var count: Int { 13 }
+  package static var count: Int { 15 }
 
   package var name: StaticString {
     switch self {
@@ -46,8 +50,14 @@ package enum PolicyChoice: Int, NamedChoice {
     case .infiniPot: "infinipot"
     case .gemFilter: "gemfilter"
     case .gemFilterVote: "gemfilter-vote"
+    case .valueDifference: "valuediff"
+    case .heavyDifference: "valuediff-h2o"
     }
   }
+
+  /// What stays where a budget of slots is given and no policy is named: what lost the least on all
+  /// task sets, of the policies that know no instruction and read a stream.
+  package static var forBudgets: PolicyChoice { .heavyDifference }
 
   /// Tokens at the start of the stream that a streaming context never drops.
   package static var streamingFirstTokens: Int { 4 }
@@ -66,6 +76,27 @@ package enum ThresholdChoice: Int, NamedChoice {
     switch self {
     case .slots: "slots"
     case .stream: "stream"
+    }
+  }
+}
+
+/// Which tokens stay while a reply to a filtered prompt is generated.
+package enum FilteredReplyChoice: Int, NamedChoice {
+  /// The whole prompt; of the reply the newest tokens that fit beside it.
+  case ring = 0
+  /// As the policies of these names.
+  case scissorhands = 1
+  case valueDifference = 2
+  case heavyDifference = 3
+
+  package static var count: Int { 4 }
+
+  package var name: StaticString {
+    switch self {
+    case .ring: "ring"
+    case .scissorhands: "scissorhands"
+    case .valueDifference: "valuediff"
+    case .heavyDifference: "valuediff-h2o"
     }
   }
 }

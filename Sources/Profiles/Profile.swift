@@ -50,6 +50,12 @@ package struct Profile: BitwiseCopyable, Equatable, Sendable {
   /// `scissorhands-threshold`: what a probability is compared with to be low.
   package var scissorhandsThreshold = ThresholdChoice.slots
 
+  /// `valuediff-drop`: slots that go at once; 0 is an eighth of the context.
+  package var valueDifferenceDrop = 0
+
+  /// `valuediff-recent`: the newest slots that stay.
+  package var valueDifferenceRecent = 10
+
   /// `snapkv-window`: queries at the end of the prompt that choose; 0 is min(32, context / 4).
   package var snapKVWindow = 0
 
@@ -66,6 +72,9 @@ package struct Profile: BitwiseCopyable, Equatable, Sendable {
 
   /// `gemfilter-exact`: whether no token is always chosen, as in the paper.
   package var gemFilterIsExact = false
+
+  /// `gemfilter-reply`: which tokens stay while the reply is generated.
+  package var gemFilterReply = FilteredReplyChoice.ring
 
   /// `infinipot-kept`: per cent of the slots that stay when the pot is distilled.
   package var infiniPotKeptPercent = 50

@@ -124,6 +124,9 @@ extension ProfileKey {
     case .threshold:
       text.append("one of the strings ")
       ThresholdChoice.writeNames(to: &text)
+    case .filteredReply:
+      text.append("one of the strings ")
+      FilteredReplyChoice.writeNames(to: &text)
     case .pooling:
       text.append("one of the strings ")
       PoolingChoice.writeNames(to: &text)

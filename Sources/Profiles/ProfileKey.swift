@@ -9,8 +9,9 @@ package enum ProfileKey: Int, NamedChoice {
   case scissorhandsHistory, scissorhandsThreshold, snapKVWindow, snapKVPooling
   case infiniPotKept, infiniPotNovel, infiniPotCatalyst
   case gemFilterLayer, gemFilterTail, gemFilterExact
+  case gemFilterReply, valueDifferenceDrop, valueDifferenceRecent
 
-  package static var count: Int { 34 }
+  package static var count: Int { 37 }
 
   package var name: StaticString {
     switch self {
@@ -45,6 +46,9 @@ package enum ProfileKey: Int, NamedChoice {
     case .gemFilterLayer: "gemfilter-layer"
     case .gemFilterTail: "gemfilter-tail"
     case .gemFilterExact: "gemfilter-exact"
+    case .gemFilterReply: "gemfilter-reply"
+    case .valueDifferenceDrop: "valuediff-drop"
+    case .valueDifferenceRecent: "valuediff-recent"
     case .infiniPotKept: "infinipot-kept"
     case .infiniPotNovel: "infinipot-novel"
     case .infiniPotCatalyst: "infinipot-catalyst"
@@ -67,6 +71,7 @@ package enum ProfileKey: Int, NamedChoice {
     case policy
     case threshold
     case pooling
+    case filteredReply
     case instructionSet
     case processors
     case boolean
@@ -93,12 +98,14 @@ package enum ProfileKey: Int, NamedChoice {
     case .tokens: .integer(min: 1, max: 1 << 24)
     case .hugePages, .lockMemory, .gemFilterExact: .boolean
     case .policyChunk: .integerOrAutomatic(min: 1, max: 512)
-    case .promptMax, .scissorhandsDrop: .integerOrAutomatic(min: 1, max: 1 << 24)
+    case .promptMax, .scissorhandsDrop, .valueDifferenceDrop:
+      .integerOrAutomatic(min: 1, max: 1 << 24)
     case .h2oRecent: .integer(min: 0, max: 99)
-    case .scissorhandsRecent: .integer(min: 0, max: 1 << 24)
+    case .scissorhandsRecent, .valueDifferenceRecent: .integer(min: 0, max: 1 << 24)
     case .scissorhandsHistory: .integerOrAutomatic(min: 1, max: 65_535)
     case .scissorhandsThreshold: .threshold
     case .snapKVPooling: .pooling
+    case .gemFilterReply: .filteredReply
     case .gemFilterLayer: .integerOrAutomatic(min: 1, max: 1023)
     case .gemFilterTail: .integerOrAutomatic(min: 1, max: 1 << 24)
     case .infiniPotKept: .integer(min: 1, max: 99)
@@ -110,7 +117,7 @@ package enum ProfileKey: Int, NamedChoice {
 
 /// Which keys were written, and on which line of the profile; 0 where on none.
 struct ProfileKeyLines {
-  private var lines = InlineArray<34, Int>(repeating: 0)
+  private var lines = InlineArray<37, Int>(repeating: 0)
   private var override: ProfileKey?
 
   /// No key was written.

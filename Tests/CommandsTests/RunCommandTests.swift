@@ -142,7 +142,7 @@ private let common = ["run", "m.terra", "--profile", "p.toml"]
 
   @Test(arguments: [
     "truncate", "h2o", "tova", "snapkv", "scissorhands", "scissorhands-paper", "citrus-shared",
-    "citrus-individual", "infinipot", "gemfilter", "gemfilter-vote",
+    "citrus-individual", "infinipot", "gemfilter", "gemfilter-vote", "valuediff", "valuediff-h2o",
   ])
   func everyPolicyReadsLongInputsAndRepliesOn(policy: String) throws {
     let world = BuiltIn.world()
@@ -178,6 +178,10 @@ private let common = ["run", "m.terra", "--profile", "p.toml"]
       (
         ["-c", "64", "--policy", "scissorhands", "--tune", "scissorhands-drop=60"],
         "scissorhands-drop and scissorhands-recent are 70 together, more than the context of 64"
+      ),
+      (
+        ["-c", "64", "--policy", "valuediff", "--tune", "valuediff-recent=57"],
+        "valuediff-drop and valuediff-recent are 65 together, more than the context of 64"
       ),
       (
         ["-c", "64", "--policy", "snapkv", "--tune", "snapkv-window=48"],

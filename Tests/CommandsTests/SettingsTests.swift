@@ -56,7 +56,11 @@ import Units
     expected.instructionSet = .portable
     expected.sharesProcessors = true
     #expect(found == expected)
-    #expect(try resolve(["--budget", "128"]).contextTokens == 128)
+    let budget = try resolve(["--budget", "128"])
+    #expect(budget.contextTokens == 128 && budget.policy == .heavyDifference)
+    #expect(try resolve(["--budget", "64", "--policy", "full"]).policy == .full)
+    #expect(try resolve(["--policy", "tova", "--budget", "64"]).policy == .tova)
+    #expect(try resolve(["--context", "64"]).policy == .full)
     #expect(try resolve(["--prompt-max", "9000"]).promptMaxTokens == 9000)
     let tuned = try resolve([
       "--policy", "scissorhands-paper", "--tune", "scissorhands-drop=16", "--tune",
@@ -96,7 +100,7 @@ import Units
     let many = (0..<9).flatMap { _ in ["--tune", "h2o-recent=10"] }
     #expect(failure(many)?.0.contains("--tune may be given at most 8 times") == true)
     #expect(
-      failure(["--budget", "640MiB"])?.0.contains("`640MiB` is no value for --context") == true)
+      failure(["--budget", "640MiB"])?.0.contains("`640MiB` is no value for --budget") == true)
   }
 
   @Test func limitsAreHeld() {

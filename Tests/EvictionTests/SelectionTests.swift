@@ -67,6 +67,12 @@ import Units
       let expected = positions.indices.filter { positions[$0] != SlotTable.free }
         .sorted { positions[$0] < positions[$1] }
       #expect(array(sorter.order(of: buffer(positions))).map(Int.init) == expected)
+      // Few keys, so that many are equal: of these the older slot comes first.
+      let keys = positions.map { _ in UInt32(random.below(5)) << UInt32(random.below(3) * 12) }
+      let byKeys = expected.sorted {
+        (keys[$0], positions[$0]) < (keys[$1], positions[$1])
+      }
+      #expect(array(sorter.order(of: buffer(positions), by: buffer(keys))).map(Int.init) == byKeys)
     }
   }
 }

@@ -150,8 +150,43 @@ import Units
     #expect(found.count == 24 && zip(found, expected).allSatisfy { sameBits($0, $1) })
   }
 
+  /// A reply many times as long as the cache: what is left of the prompt and the reply go as in a
+  /// plain run of the reply's policy.
+  @Test(
+    arguments: [
+      (FilteredReplyChoice.scissorhands, PolicyChoice.scissorhands),
+      (.valueDifference, .valueDifference), (.heavyDifference, .heavyDifference),
+    ], [PolicyChoice.gemFilter, .gemFilterVote])
+  func repliesToFilteredPromptsGoOn(
+    reply: (choice: FilteredReplyChoice, policy: PolicyChoice), policy: PolicyChoice
+  ) throws {
+    let run = ForwardCase.all[0]
+    let pack = try TinyPack(run.model, formats: run.weights, seed: 7)
+    var profile = profile(policy, slots: 40, tile: 16, threads: 2)
+    profile.gemFilterReply = reply.choice
+    let session = pack.session(profile, kernels: bestKernels, pool: try workers(2))
+    let tokens = tokens(300, run.model)
+    let chosen = try #require(
+      session.filtered(buffer(tokens.prefix(100).map(Int32.init)), instructionStart: 94))
+    let left = array(chosen).map(Int.init)
+    #expect(left.count == 24)
+    let found = try read(tokens, prompt: 100, session)
+    let plain = pack.session(
+      self.profile(reply.policy, slots: 40, tile: 1, threads: 1), kernels: bestKernels,
+      pool: .single)
+    let expected = try read(left + tokens.dropFirst(100), prompt: 24, plain)
+    #expect(found.count == 224 && expected.count == 224)
+    #expect(zip(found, expected).allSatisfy { sameBits($0, $1) })
+    #expect(session.evictor.progress.peak == 40 && session.peakSlots(read: 224) == 40)
+    #expect(session.evictor.progress.turnovers > 0)
+  }
+
   /// Against lists, logits bit for bit; the stream is longer than the trained context of 128.
-  @Test(arguments: [PolicyChoice.h2o, .tova, .scissorhands, .scissorhandsPaper], [0, 2])
+  @Test(
+    arguments: [
+      PolicyChoice.h2o, .tova, .scissorhands, .scissorhandsPaper, .valueDifference,
+      .heavyDifference,
+    ], [0, 2])
   func keptTokensEqualThoseOfTheSlowModel(policy: PolicyChoice, model: Int) throws {
     let run = ForwardCase.all[model]
     let pack = try TinyPack(run.model, formats: run.weights, seed: 7)
@@ -162,6 +197,8 @@ import Units
       session.shape.eviction, layers: run.model.layers, kvHeads: run.model.kvHeads,
       trainedContext: run.model.trainedContext)
     eviction.headsPerGroup = run.model.queryHeads / run.model.kvHeads
+    eviction.dimensions = run.model.headDimension
+    eviction.valuesAreInt4 = profile.valueFormat == .int4
     slow.eviction = eviction
     let tokens = tokens(230, run.model)
     var start = 0

@@ -23,6 +23,8 @@ struct SlowEviction {
   struct Look {
     let query: Int
     let seen: Int
+    /// Evictions before it.
+    let evictions: Int
     var given: [Int: UInt64]
   }
 
@@ -66,12 +68,13 @@ struct SlowEviction {
   mutating func makeRoom(for count: Int, turning model: SlowModel) -> Int {
     let live = kept(0, 0).count
     var (tokens, drop) = (min(count, settings.chunk), 0)
-    if settings.policy == .scissorhands {
+    if settings.policy.dropsMany {
       if live == settings.slots { drop = settings.drop }
       tokens = min(tokens, settings.slots - live + drop)
     } else {
       drop = max(0, live + tokens - settings.slots)
     }
+    if drop > 0 { evictions += 1 }
     for layer in held.indices {
       for head in held[layer].indices where drop > 0 {
         let gone = self.gone(layer, head, drop)
@@ -104,6 +107,19 @@ struct SlowEviction {
       score = { token in
         Int64(looks[layer].reduce(0) { $0 + ($1.last?.given[token] ?? 0) })
       }
+    case .valueDifference:
+      recent = settings.recent
+      let alike = similarities(layer, head)
+      score = { token in -Int64(alike[token] ?? 0) }
+    case .heavyDifference:
+      recent = settings.recent
+      let alike = similarities(layer, head)
+      let mass = lateMass(layer, head)
+      let differing = tokens.sorted { (-(alike[$0] ?? 0), $0) < (-(alike[$1] ?? 0), $1) }
+      let heavy = tokens.sorted { (mass[$0] ?? 0, $0) < (mass[$1] ?? 0, $1) }
+      score = { token in
+        Int64((differing.firstIndex(of: token) ?? 0) + (heavy.firstIndex(of: token) ?? 0))
+      }
     default:
       recent = settings.recent
       let last = looks[layer][head].suffix(settings.history)
@@ -119,7 +135,30 @@ struct SlowEviction {
     return Set(order.prefix(drop).map(\.1))
   }
 
+  /// How alike each token's value is to the mean.
+  private func similarities(_ layer: Int, _ head: Int) -> [Int: Int] {
+    let taken = held[layer][head].compactMap { $0 }
+    let alike = ValueDifferences.similarities(
+      taken.map(\.value), isInt4: valuesAreInt4, dimensions: dimensions)
+    return Dictionary(uniqueKeysWithValues: zip(taken.map(\.position), alike))
+  }
+
+  /// What each token was given, halved at each eviction so far but this one.
+  private func lateMass(_ layer: Int, _ head: Int) -> [Int: UInt64] {
+    var mass: [Int: UInt64] = [:]
+    for epoch in 0..<evictions {
+      mass = mass.mapValues { $0 >> 1 }
+      for look in looks[layer][head] where look.evictions == epoch {
+        mass.merge(look.given) { $0 + $1 }
+      }
+    }
+    return mass
+  }
+
+  var evictions = 0
   var headsPerGroup = 1
+  var dimensions = 0
+  var valuesAreInt4 = false
 
   /// Rotates what a cache keeps to its place in stream order.
   mutating func turnOver(_ cache: WritableKeyPath<Self, [[[Held?]]]>, _ model: SlowModel) {
@@ -195,11 +234,13 @@ extension SlowModel {
   private mutating func note(
     _ layer: Int, _ head: Int, _ slots: [SlowEviction.Held?], _ row: [UInt32]
   ) {
+    let evictions = eviction?.evictions ?? 0
     let looks: WritableKeyPath<SlowEviction, [[[SlowEviction.Look]]]> =
       eviction?.isProbing == true ? \.probeLooks : \.looks
     if eviction?[keyPath: looks][layer][head].last?.query != position {
       eviction?[keyPath: looks][layer][head].append(
-        SlowEviction.Look(query: position, seen: slots.count { $0 != nil }, given: [:]))
+        SlowEviction.Look(
+          query: position, seen: slots.count { $0 != nil }, evictions: evictions, given: [:]))
     }
     let last = (eviction?[keyPath: looks][layer][head].count ?? 1) - 1
     for (slot, given) in zip(slots, row) {

@@ -34,6 +34,8 @@ import Units
     #expect(profile.h2oRecentPercent == 50 && profile.scissorhandsRecent == 10)
     #expect(profile.scissorhandsDrop == 0 && profile.scissorhandsHistory == 0)
     #expect(profile.scissorhandsThreshold == .slots && profile.snapKVWindow == 0)
+    #expect(profile.gemFilterReply == .ring)
+    #expect(profile.valueDifferenceDrop == 0 && profile.valueDifferenceRecent == 10)
   }
 
   @Test func `each key sets its own value and nothing else`() throws {
@@ -58,6 +60,8 @@ import Units
     try check("policy = \"snapkv\"") { $0.policy = .snapKV }
     try check("policy = \"scissorhands\"") { $0.policy = .scissorhands }
     try check("policy = \"scissorhands-paper\"") { $0.policy = .scissorhandsPaper }
+    try check("policy = \"valuediff\"") { $0.policy = .valueDifference }
+    try check("policy = \"valuediff-h2o\"") { $0.policy = .heavyDifference }
     try check("policy-chunk = 16") { $0.policyChunk = 16 }
     try check("policy-chunk = \"auto\"") { $0.policyChunk = 0 }
     try check("prompt-max = 9000") { $0.promptMaxTokens = 9000 }
@@ -66,6 +70,11 @@ import Units
     try check("scissorhands-drop = 7") { $0.scissorhandsDrop = 7 }
     try check("scissorhands-history = 65535") { $0.scissorhandsHistory = 65_535 }
     try check("scissorhands-threshold = \"stream\"") { $0.scissorhandsThreshold = .stream }
+    try check("gemfilter-reply = \"scissorhands\"") { $0.gemFilterReply = .scissorhands }
+    try check("gemfilter-reply = \"valuediff\"") { $0.gemFilterReply = .valueDifference }
+    try check("gemfilter-reply = \"valuediff-h2o\"") { $0.gemFilterReply = .heavyDifference }
+    try check("valuediff-drop = 9") { $0.valueDifferenceDrop = 9 }
+    try check("valuediff-recent = 0") { $0.valueDifferenceRecent = 0 }
     try check("snapkv-window = 8") { $0.snapKVWindow = 8 }
     try check("snapkv-pooling = \"max\"") { $0.snapKVPooling = .maximum }
     try check("policy = \"citrus-individual\"") { $0.policy = .citrusIndividual }
@@ -100,7 +109,8 @@ import Units
     "prompt-bytes = \"1 KB\"", "prompt-bytes = \"2 GiB\"", "word-bytes = \"63 B\"", "tokens = 0",
     "tokens = -9223372036854775808", "policy-chunk = 513", "policy-chunk = 0", "prompt-max = 0",
     "h2o-recent = 100", "scissorhands-recent = -1", "scissorhands-drop = 0",
-    "scissorhands-history = 65536", "snapkv-window = 513",
+    "scissorhands-history = 65536", "snapkv-window = 513", "valuediff-drop = 0",
+    "valuediff-recent = -1",
   ])
   func `limits are kept`(line: String) {
     guard case .failure(let error) = parse("# first\n" + line) else {
@@ -118,6 +128,7 @@ import Units
     "isa = 1", "spin-microseconds = \"50 us\"", "stack = 65536", "prompt-bytes = 1",
     "word-bytes = false", "tokens = true", "huge-pages = 1", "lock-memory = \"true\"",
     "policy-chunk = true", "h2o-recent = \"half\"", "scissorhands-threshold = 1",
+    "gemfilter-reply = 1",
   ])
   func `types are kept`(line: String) {
     guard case .failure(let error) = parse("\n\n" + line) else {

@@ -81,7 +81,7 @@ import Units
         + "policy-chunk, prompt-max, h2o-recent, scissorhands-recent, scissorhands-drop, "
         + "scissorhands-history, scissorhands-threshold, snapkv-window, snapkv-pooling, "
         + "infinipot-kept, infinipot-novel, infinipot-catalyst, gemfilter-layer, gemfilter-tail, "
-        + "gemfilter-exact")
+        + "gemfilter-exact, gemfilter-reply, valuediff-drop, valuediff-recent")
     let long = try #require(failure(String(repeating: "k", count: 5000) + " = 1"))
     #expect(message(long).contains("`\(String(repeating: "k", count: 32))`"))
   }

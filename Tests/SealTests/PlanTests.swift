@@ -29,7 +29,11 @@ struct PlanTests {
     ["--profile", "raspberry-pi-4-1gb"], ["--profile", "raspberry-pi-zero-2w"],
     ["--policy", "streaming", "--context", "100"],
     ["--policy", "h2o", "--budget", "64"], ["--policy", "tova", "--budget", "64"],
-    ["--policy", "scissorhands", "--budget", "2000"],
+    ["--policy", "scissorhands", "--budget", "2000"], ["--budget", "256"],
+    [
+      "--policy", "gemfilter", "--tune", "gemfilter-reply=valuediff", "--budget", "64",
+      "--prompt-max", "3000",
+    ],
     ["--policy", "infinipot", "--budget", "256", "--threads", "3"],
     ["--policy", "citrus-individual", "--budget", "256", "--threads", "3"],
     ["--policy", "snapkv", "--budget", "64", "--prompt-max", "3000"],

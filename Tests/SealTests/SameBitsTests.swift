@@ -32,6 +32,10 @@ struct Logits: Sendable, CustomTestStringConvertible {
       hash: "96cdc96d74672be1cd6178679e05cdae15f6358663d405fd318ff7cd7d0abd4f", model: builtIn,
       ids: seededIds),
     Logits(
+      name: "built-in", cache: "int8", eviction: ["--budget", "64"],
+      hash: "70a2595a23d03864162639d0eedecc84a35ddc8ae9afa26e82ed0787a6336d88", model: builtIn,
+      ids: seededIds),
+    Logits(
       name: "built-in", cache: "int8", eviction: ["--policy", "infinipot", "--budget", "64"],
       hash: "abdd713073a92fb97adb70bac5b5f6273282446e3b8b0fd1d67ab872de4c7bd2", model: builtIn,
       ids: seededIds),
