@@ -45,6 +45,9 @@ package struct Benchmark {
       throw .usage("nothing to measure: give -p, -n or -pg more than 0")
     }
     for case .synthetic(let name, _) in request.subjects { _ = try SyntheticShape.named(name) }
+    if request.peer != nil && !request.policies.isEmpty {
+      throw .usage("--policy and --against exclude each other: llama.cpp has none of them")
+    }
     self.request = request
     self.environment = environment
     machine = try Machine()
@@ -65,7 +68,8 @@ package struct Benchmark {
       }
     }
     let table = MarkdownTable(
-      showsCache: !request.caches.isEmpty, peerVariants: peer == nil ? nil : variants)
+      showsCache: !request.caches.isEmpty, showsPolicy: !request.policies.isEmpty,
+      peerVariants: peer == nil ? nil : variants)
     var output = Output(request.format, table: table)
     var results: [BenchmarkResult] = []
     for subject in request.subjects {
@@ -83,49 +87,54 @@ package struct Benchmark {
     return results
   }
 
-  /// A row of one subject.
-  private struct Row {
-    var test: BenchmarkTest
-    var threads: Int?
-    var cache: BenchmarkRequest.CacheFormats?
-  }
-
-  private var rows: [Row] {
-    let caches = request.caches.isEmpty ? [nil] : request.caches.map(Optional.some)
-    let threads = request.threads.isEmpty ? [nil] : request.threads.map(Optional.some)
-    return caches.flatMap { cache in
-      threads.flatMap { threads in
-        request.depths.flatMap { depth in
-          request.tests(depth: depth).map { Row(test: $0, threads: threads, cache: cache) }
+  /// The rows of one subject.
+  private var rows: [BenchmarkRow] {
+    func choices<Value>(_ values: [Value]) -> [Value?] {
+      values.isEmpty ? [nil] : values.map(Optional.some)
+    }
+    return choices(request.caches).flatMap { cache in
+      choices(request.threads).flatMap { threads in
+        choices(request.budgets).flatMap { budget in
+          request.depths.flatMap { depth in
+            request.tests(depth: depth).flatMap { test in
+              choices(request.policies).map { policy in
+                BenchmarkRow(
+                  test: test, threads: threads, cache: cache, policy: policy, budget: budget)
+              }
+            }
+          }
         }
       }
     }
   }
 
-  private func arguments(_ row: Row, _ subject: PreparedSubject) -> [String] {
-    let test = row.test
-    let context = request.context ?? max(test.depth + test.tokens, RunShape.slotsMin)
-    var words = [
-      "\(Self.rowCommand)", "\(test.prompt)", "\(test.generated)", "\(test.depth)",
-      subject.argument, "--context", "\(context)",
-    ]
-    if let threads = row.threads { words += ["--threads", "\(threads)"] }
-    if let cache = row.cache { words += ["--kv", "\(cache.keys),\(cache.values)"] }
-    return words + request.runOptions
+  /// Starts the process of a row and waits until it is ready.
+  private func launch(
+    _ row: BenchmarkRow, _ subject: PreparedSubject
+  ) throws(BenchmarkError) -> (process: LineProcess, ready: Answer) {
+    let words = [Self.rowCommand.description] + row.words(subject.argument, request)
+    guard
+      let process = LineProcess(
+        environment.program, words, isInterrupted: environment.isInterrupted)
+    else { throw .rowSilent("nothing: it could not be started") }
+    return (process, try Answer(process, kind: "ready"))
   }
 
   private func measure(
-    _ row: Row, _ subject: PreparedSubject, number: Int
+    _ row: BenchmarkRow, _ subject: PreparedSubject, number: Int
   ) throws(BenchmarkError) -> BenchmarkResult {
-    let label = "[\(number)/\(request.rowCount)] \(subject.name) \(row.test.name)"
+    let label =
+      "[\(number)/\(request.rowCount)] \(subject.name) \(row.policy ?? "") \(row.test.name)"
     environment.progress("\(label): launching")
     let start = Date()
-    guard
-      let process = LineProcess(
-        environment.program, arguments(row, subject), isInterrupted: environment.isInterrupted)
-    else { throw .rowSilent("nothing: it could not be started") }
-    let ready = try Answer(process, kind: "ready")
+    let (process, ready) = try launch(row, subject)
     let threads = try ready.integer("threads")
+    var policy = try row.figures(ready)
+    var full: LineProcess?
+    if let pair = row.pair(policy) {
+      environment.progress("\(label): launching the full cache")
+      full = try launch(pair, subject).process
+    }
     let variants = peer == nil ? [] : request.variants(depth: row.test.depth)
     if let peer {
       environment.progress("\(label): llama.cpp is warming up")
@@ -150,8 +159,13 @@ package struct Benchmark {
       environment.progress("\(label): repetition \(repetition) of \(request.repetitions)")
       // Right before and right after, because the bandwidth of shared machines comes and goes.
       measureLimits()
+      // Whoever comes first finds other things in the processor's caches.
+      if repetition % 2 == 0 { try repeatBeside(full, into: &policy) }
       process.send("r")
-      samples.append(UInt64(try Answer(process, kind: "sample").value))
+      let sample = try Answer(process, kind: "sample")
+      samples.append(UInt64(try sample.integer("ns")))
+      try policy?.add(sample)
+      if repetition % 2 == 1 { try repeatBeside(full, into: &policy) }
       measureLimits()
       for (index, variant) in variants.enumerated() {
         let nanoseconds = try peer?.run(
@@ -159,11 +173,10 @@ package struct Benchmark {
         if let nanoseconds { peerSamples[index].append(nanoseconds) }
       }
     }
-    process.send("q")
-    let end = try Answer(process, kind: "end")
-    let code = process.wait()
-    guard code == 0 else { throw .rowFailed(exitCode: code) }
-    var result = try result(row.test, subject, ready, end, samples, start: start)
+    let end = try finish(process)
+    if let full { _ = try finish(full) }
+    var result = try result(row, subject, ready, end, samples, start: start)
+    result.policy = policy
     result.limits = .median(limits)
     result.peerName = peer.map { "llama-cpp-python \($0.version)" } ?? ""
     result.peer = zip(variants, peerSamples).map { variant, nanoseconds in
@@ -173,12 +186,30 @@ package struct Benchmark {
     return result
   }
 
+  /// One repetition of the full cache, where there is one beside the row.
+  private func repeatBeside(
+    _ full: LineProcess?, into policy: inout PolicyFigures?
+  ) throws(BenchmarkError) {
+    guard let full else { return }
+    full.send("r")
+    policy?.full.append(UInt64(try Answer(full, kind: "sample").integer("ns")))
+  }
+
+  /// Ends the process of a row; its last answer.
+  private func finish(_ process: LineProcess) throws(BenchmarkError) -> Answer {
+    process.send("q")
+    let end = try Answer(process, kind: "end")
+    let code = process.wait()
+    guard code == 0 else { throw .rowFailed(exitCode: code) }
+    return end
+  }
+
   private func result(
-    _ test: BenchmarkTest, _ subject: PreparedSubject, _ ready: Answer, _ end: Answer,
+    _ row: BenchmarkRow, _ subject: PreparedSubject, _ ready: Answer, _ end: Answer,
     _ samples: [UInt64], start: Date
   ) throws(BenchmarkError) -> BenchmarkResult {
     func format(_ name: String) -> CacheFormat { ready.text(name) == "int4" ? .int4 : .int8 }
-    let header = subject.held.header
+    let (header, test) = (subject.held.header, row.test)
     let cost = ModelCost(header, keys: format("keys"), values: format("values"))
     let tile = try ready.integer("tile")
     return BenchmarkResult(
@@ -189,20 +220,17 @@ package struct Benchmark {
       values: ready.text("values"), tileTokens: tile, contextTokens: try ready.integer("slots"),
       instructionSet: ready.text("isa"), processorName: machine.processorName,
       time: start.formatted(.iso8601), samples: Samples(tokens: test.tokens, nanoseconds: samples),
-      cost: cost.work(
-        prompt: test.prompt, generated: test.generated, depth: test.depth, tileTokens: tile),
+      cost: try row.cost(cost, layers: header.hyperparameters.layers, tileTokens: tile, ready),
       limits: MachineLimits(readBytes: 0, int8Operations: 0, int4Operations: 0),
       launchNanoseconds: try ready.integer("launch"), plannedBytes: try ready.integer("planned"),
       peakBytes: try end.integer("peak"), allocations: try end.integer("allocations"))
   }
 }
 
-/// A line that a measured row answered: its kind, then names and values, or one value.
-private struct Answer {
+/// A line that a measured row answered: its kind, then names and values.
+struct Answer {
   private let line: String
   private var values: [String: String] = [:]
-  /// The number after the kind; 0 where there is none.
-  let value: Int
 
   /// Receives the next line; where there is none, the row has failed and said why.
   init(_ process: LineProcess, kind: String) throws(BenchmarkError) {
@@ -215,7 +243,6 @@ private struct Answer {
     for index in stride(from: 1, to: words.count - 1, by: 2) {
       values[words[index]] = words[index + 1]
     }
-    value = words.count == 2 ? Int(words[1]) ?? 0 : 0
     self.line = line
   }
 

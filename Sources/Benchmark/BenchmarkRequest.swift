@@ -45,6 +45,12 @@ package struct BenchmarkRequest: Sendable {
   package var repetitions = 5
   /// Further options of `logits`, which every row gets: profile, instruction set, tile, context.
   package var runOptions: [String] = []
+  /// Cache policies; empty: what the profile says.
+  package var policies: [String] = []
+  /// Slots of the cache; empty: what each row needs, so that nothing is dropped.
+  package var budgets: [Int] = []
+  /// Tokens of the longest prompt for policies that hold it; `nil`: what each row needs.
+  package var promptMax: Int?
   /// Tokens of context; `nil`: what each row needs.
   package var context: Int?
   package var format = OutputFormat.markdown
@@ -63,8 +69,8 @@ package struct BenchmarkRequest: Sendable {
 
   /// Rows of the whole benchmark.
   package var rowCount: Int {
-    subjects.count * max(caches.count, 1) * max(threads.count, 1)
-      * depths.reduce(0) { $0 + tests(depth: $1).count }
+    subjects.count * max(caches.count, 1) * max(threads.count, 1) * max(budgets.count, 1)
+      * max(policies.count, 1) * depths.reduce(0) { $0 + tests(depth: $1).count }
   }
 
   /// The ways in which llama.cpp runs tests of a depth.

@@ -93,6 +93,8 @@ package struct BenchmarkResult: Equatable, Sendable {
   package var peakBytes: Int
   /// Heap allocations of the sealed process; 0.
   package var allocations: Int
+  /// The cache policy, where one was asked for.
+  package var policy: PolicyFigures?
   /// The other program's, where it was asked for; its version.
   package var peer: [PeerSamples] = []
   package var peerName = ""

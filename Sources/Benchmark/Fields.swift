@@ -57,7 +57,7 @@ extension BenchmarkResult {
         .integer(Int(Statistics.standardDeviation(samples.nanoseconds.map { Double($0) })))
       ),
       ("avg_ts", .real(samples.mean)), ("stddev_ts", .real(samples.standardDeviation)),
-    ] + ownFields + peerFields
+    ] + ownFields + policyFields + peerFields
   }
 
   private var identityFields: [(name: String, value: FieldValue)] {
@@ -102,6 +102,27 @@ extension BenchmarkResult {
     ]
   }
 
+  private var policyFields: [(name: String, value: FieldValue)] {
+    guard let policy else { return [] }
+    var fields: [(name: String, value: FieldValue)] = [
+      ("policy", .text(policy.name)), ("budget", .integer(policy.slots)),
+      ("attended_slots", .integer(policy.attendedSlots)),
+      ("probed_rows_per_token", .real(policy.probedRowsPerToken)),
+      ("output_rows_per_token", .real(policy.outputRowsPerToken)),
+      ("first_pass_seconds", .real(policy.filterSeconds ?? 0)),
+    ]
+    if !policy.full.isEmpty {
+      let full = Samples(tokens: test.tokens, nanoseconds: policy.full)
+      fields += [
+        ("full_avg_ts", .real(full.mean)), ("full_stddev_ts", .real(full.standardDeviation)),
+        ("full_median_ts", .real(full.median)),
+        ("added_share", .real(policy.addedShare(samples) ?? 0)),
+        ("policy_share", .real(policy.workShare(samples) ?? 0)),
+      ]
+    }
+    return fields
+  }
+
   private var peerFields: [(name: String, value: FieldValue)] {
     guard let best = bestPeer, let ratio else { return [] }
     return [
@@ -120,6 +141,10 @@ extension BenchmarkResult {
     var fields = [
       ("samples_ns", samples.nanoseconds.map { String($0) }), ("samples_ts", rates(samples)),
     ]
+    if let policy, !policy.full.isEmpty {
+      fields.append(
+        ("full_samples_ts", rates(Samples(tokens: test.tokens, nanoseconds: policy.full))))
+    }
     for one in peer { fields.append(("peer_samples_ts \(one.variant)", rates(one.samples))) }
     return fields
   }

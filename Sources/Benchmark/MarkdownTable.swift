@@ -28,9 +28,10 @@ package struct MarkdownTable {
   private var columns: [Column]
   private let compares: Bool
 
-  /// `showsCache`: keys and values have columns; `peerVariants`: the variants of the other program
+  /// `showsCache`: keys and values have columns; `showsPolicy`: the cache policy has, with the full
+  /// cache's rate beside it; `peerVariants`: the variants of the other program
   /// that have a column each, `nil` where nothing is compared.
-  package init(showsCache: Bool, peerVariants: [String]? = nil) {
+  package init(showsCache: Bool, showsPolicy: Bool = false, peerVariants: [String]? = nil) {
     compares = peerVariants != nil
     columns = [
       Column("model", 30, isLeft: true) { $0.model.type },
@@ -42,6 +43,12 @@ package struct MarkdownTable {
       columns += [
         Column("type_k", 6, isLeft: true) { $0.keys },
         Column("type_v", 6, isLeft: true) { $0.values },
+      ]
+    }
+    if showsPolicy {
+      columns += [
+        Column("policy", 12, isLeft: true) { $0.policy?.name ?? "-" },
+        Column("slots", 5) { "\($0.policy?.slots ?? $0.contextTokens)" },
       ]
     }
     columns.append(Column("test", 15) { $0.test.name })
@@ -60,6 +67,7 @@ package struct MarkdownTable {
           "\(Self.decimal($0.samples.mean, 2)) ± \(Self.decimal($0.samples.standardDeviation, 2))"
         })
     }
+    if showsPolicy { columns += Self.policyColumns }
     columns += [
       Column("MB/token", 8) { Self.decimal($0.bytesPerToken / 1e6, 1) },
       Column("GB/s", 6) { Self.decimal($0.readBytesPerSecond / 1e9, 1) },
@@ -67,6 +75,41 @@ package struct MarkdownTable {
       Column("Gop/s", 6) { Self.decimal($0.operationsPerSecond / 1e9, 0) },
       Column("peak %", 6) { Self.decimal($0.operationShare * 100, 1) },
     ]
+  }
+
+  private static var policyColumns: [Column] {
+    func percent(_ share: Double?) -> String { share.map { decimal($0 * 100, 1) } ?? "-" }
+    return [
+      Column("full t/s", 8) { result in
+        guard let full = result.policy?.full, !full.isEmpty else { return "-" }
+        return decimal(Samples(tokens: result.test.tokens, nanoseconds: full).median, 2)
+      },
+      Column("added %", 7) { result in
+        percent(result.policy.flatMap { $0.addedShare(result.samples) })
+      },
+      Column("policy %", 8) { result in
+        percent(result.policy.flatMap { $0.workShare(result.samples) })
+      },
+    ]
+  }
+
+  /// What policies did beside reading the tokens of the stream.
+  private static func apart(_ results: [BenchmarkResult]) -> [String] {
+    results.compactMap { result in
+      guard let policy = result.policy else { return nil }
+      let row = "\(policy.name), \(policy.slots) slots, \(result.test.name)"
+      let median = Statistics.median(result.samples.nanoseconds.map { Double($0) }) / 1e9
+      if let first = policy.filterSeconds {
+        let share = policy.addedShare(result.samples).map {
+          ", \(decimal($0 + 1, 2)) of the full cache's"
+        }
+        return "\(row): the first token after \(decimal(median, 2)) s\(share ?? ""): first pass "
+          + "\(decimal(first, 2)) s, then \(decimal(median - first, 2)) s"
+      }
+      guard policy.probedRows > 0 || policy.outputRows > 0 else { return nil }
+      return "\(row): for each token \(decimal(policy.probedRowsPerToken, 3)) more that are only "
+        + "run to choose, and the logits of \(decimal(policy.outputRowsPerToken, 3))"
+    }
   }
 
   /// The names of the columns, and the line below them.
@@ -102,6 +145,12 @@ package struct MarkdownTable {
     }
     if compares {
       lines.append("medians of \(first.samples.nanoseconds.count), in turn with \(first.peerName)")
+    }
+    if results.contains(where: { $0.policy != nil }) {
+      lines += Self.apart(results)
+      lines.append(
+        "full t/s: the full cache with as many slots as attention goes over, in turn; added %: the "
+          + "policy's time over its, medians; policy %: without the tokens and logits named above")
     }
     let allocations = results.reduce(0) { $0 + $1.allocations }
     lines.append("allocations after launch: \(allocations)")

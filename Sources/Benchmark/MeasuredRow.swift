@@ -13,8 +13,8 @@ internal import Units
 ///
 /// It takes its orders line by line, so that whoever started it decides when each repetition
 /// happens: `r` runs one, anything else, or the end of the input, ends it. It answers `ready …` once
-/// it is sealed, the cache filled to the depth and everything warm, `sample NANOSECONDS` after each
-/// repetition, and `end …` last.
+/// it is sealed, the cache filled to the depth and everything warm, `sample …` after each repetition,
+/// and `end …` last.
 package enum MeasuredRow<System: Host> {
   /// Runs the row of the words from `start` on: tokens of the prompt, tokens to generate, tokens of
   /// depth, the model (a pack file, or `synthetic:SHAPE:FORMAT`), then options of `logits`.
@@ -25,7 +25,7 @@ package enum MeasuredRow<System: Host> {
       let generated = arguments[start + 1].text.decimalInteger,
       let depth = arguments[start + 2].text.decimalInteger
     else { return .usage }
-    let work = Work(prompt: prompt, generated: generated, depth: depth)
+    let work = RowWork(prompt: prompt, generated: generated, depth: depth)
     do throws(Failure) {
       let words = try CommandRunner<System>.words(arguments, from: start + 4, in: planning)
       let options = try CommandRunner<System>.parse(.logits, words)
@@ -41,13 +41,6 @@ package enum MeasuredRow<System: Host> {
     }
   }
 
-  /// What is measured.
-  private struct Work: BitwiseCopyable {
-    let prompt: Int
-    let generated: Int
-    let depth: Int
-  }
-
   private static func syntheticModel(_ text: Text) -> SyntheticModel<System>? {
     let words = String(decoding: (0..<text.count).map { text[$0] }, as: UTF8.self)
       .split(separator: ":")
@@ -58,45 +51,35 @@ package enum MeasuredRow<System: Host> {
   }
 
   private static func measure<Source: ModelSource>(
-    _ model: Source, _ work: Work, _ options: Options, in planning: PlanningMemory
+    _ model: Source, _ work: RowWork, _ options: Options, in planning: PlanningMemory
   ) throws(Failure) where Source.System == System {
     let start = System.nanoseconds()
     let profile = try Settings<System>.resolve(options, in: planning)
     var console = Console<System>(planning)
     var launch = try Launch<System>(
-      model, profile: profile, sampler: SamplerSettings(), idTokens: 1, in: planning, &console)
+      model, profile: profile, sampler: SamplerSettings(),
+      idTokens: work.heldTokens(profile.policy), in: planning, &console)
     let session = launch.memory.session
-    let last = work.depth + work.prompt + work.generated
-    let settings = session.shape.eviction
-    // Policies that choose for a prompt do not read random tokens on and on.
-    guard !settings.policy.isFrozen && !settings.filters else {
-      throw .prompt(.choosesOnce, policy: session.shape.profile.policy.name)
-    }
-    guard session.admits(last - 1) else {
-      throw .promptTooLong(tokens: last, slots: settings.slots)
-    }
+    var course = RowCourse<System>(session, ids: launch.memory.text.ids, work: work)
+    try course.check()
     // SAFETY: never given back.
     let room = unsafe FixedBuffer<UInt8>(
-      unsafeBase: UnsafeMutablePointer<UInt8>.allocate(capacity: 512), count: 512)
+      unsafeBase: UnsafeMutablePointer<UInt8>.allocate(capacity: 1024), count: 1024)
     room.fill(0)
-    var answer = TextBuffer(room.extracting(64..<512))
+    var answer = TextBuffer(room.extracting(64..<1024))
     let order = room.extracting(0..<1)
-    var tokens = RandomWords(seed: 7)
     launch.seal()
     let launched = System.nanoseconds() - start
 
-    try prefill(work.depth, at: 0, wantsLogits: false, session, &tokens)
-    try prefill(work.prompt, at: work.depth, wantsLogits: true, session, &tokens)
-    try generate(min(work.generated, 1), at: work.depth + work.prompt, session, &tokens)
+    try course.begin()
+    try course.prepare()
+    _ = try course.repetition(generated: min(work.generated, 1))
     describe(launch, session, launched: launched, &answer)
+    describe(course, &answer)
     try send(&answer)
     while try receive(order) {
-      let begin = System.nanoseconds()
-      try prefill(work.prompt, at: work.depth, wantsLogits: true, session, &tokens)
-      try generate(work.generated, at: work.depth + work.prompt, session, &tokens)
-      answer.append("sample ")
-      answer.append(Int(System.nanoseconds() - begin))
-      answer.append("\n")
+      try course.prepare()
+      describe(try course.repetition(generated: work.generated), &answer)
       try send(&answer)
     }
     answer.append("end peak ")
@@ -105,6 +88,26 @@ package enum MeasuredRow<System: Host> {
     answer.append(System.allocationCount - launch.allocationsAtSeal)
     answer.append("\n")
     try send(&answer)
+  }
+
+  private static func describe(_ sample: RowSample, _ answer: inout TextBuffer) {
+    answer.append("sample ns ")
+    answer.append(Int(sample.nanoseconds))
+    answer.append(" rows ")
+    answer.append(sample.probedRows)
+    answer.append(" outputs ")
+    answer.append(sample.outputRows)
+    answer.append(" filter ")
+    answer.append(Int(sample.filterNanoseconds))
+    answer.append("\n")
+  }
+
+  private static func describe(_ course: RowCourse<System>, _ answer: inout TextBuffer) {
+    answer.append(" attended ")
+    answer.append(course.attendedSlots)
+    answer.append(" output ")
+    answer.append(Int(course.outputNanoseconds))
+    answer.append("\n")
   }
 
   private static func describe(
@@ -126,62 +129,16 @@ package enum MeasuredRow<System: Host> {
     answer.append(launch.plan.totalBytes)
     answer.append(" launch ")
     answer.append(Int(launched))
-    answer.append("\n")
+    answer.append(" filter ")
+    answer.append(
+      session.shape.eviction.policy == .gemFilter
+        ? session.shape.eviction.filterLayers : 0)
+    answer.append(" kept ")
+    answer.append(session.shape.eviction.slots - session.shape.eviction.reserve)
   }
 
   private static func name(_ format: CacheFormat) -> StaticString {
     format == .int8 ? "int8" : "int4"
-  }
-
-  /// Where tokens for stream position `start` stand: a policy that evicts cannot go back, so there
-  /// the stream goes on.
-  private static func position(_ start: Int, _ session: Session) -> Int {
-    session.shape.eviction.policy.isArithmetic ? start : session.evictor.progress.position
-  }
-
-  /// Runs `count` random tokens from stream position `start` on, tile by tile.
-  private static func prefill(
-    _ count: Int, at start: Int, wantsLogits: Bool, _ session: Session,
-    _ tokens: inout RandomWords
-  ) throws(Failure) {
-    let start = position(start, session)
-    var done = 0
-    var room = 0
-    var now = 0
-    while done < count {
-      if System.isInterrupted { throw .interrupted }
-      if room == 0 { room = session.makeRoom(for: count - done) }
-      now = min(session.tile.count, room)
-      room -= now
-      for index in 0..<now { session.tile[index] = token(session, &tokens) }
-      guard session.prefill(start: start + done, count: now, lastRowOnly: true) else {
-        throw .nonFinite(position: start + done + now)
-      }
-      done += now
-    }
-    if wantsLogits && count > 0 && !session.project(row: now - 1) {
-      throw .nonFinite(position: start + count)
-    }
-  }
-
-  /// Runs `count` random tokens from stream position `start` on, one after the other, each with its
-  /// logits; nothing is sampled.
-  private static func generate(
-    _ count: Int, at start: Int, _ session: Session, _ tokens: inout RandomWords
-  ) throws(Failure) {
-    let start = position(start, session)
-    for index in 0..<count {
-      if System.isInterrupted { throw .interrupted }
-      _ = session.makeRoom(for: 1)
-      session.tile[0] = token(session, &tokens)
-      guard session.prefill(start: start + index, count: 1) && session.project(row: 0) else {
-        throw .nonFinite(position: start + index)
-      }
-    }
-  }
-
-  private static func token(_ session: Session, _ tokens: inout RandomWords) -> Int32 {
-    Int32(tokens.next() >> 33) % Int32(session.shape.model.vocabulary)
   }
 
   /// Whether another repetition is wanted.

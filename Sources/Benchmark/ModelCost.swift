@@ -84,10 +84,13 @@ package struct ModelCost: Sendable {
     cost.add(operations: 2 * record.rows * record.columns, isInt8: record.format == .int8)
   }
 
-  /// A tile of `count` tokens, the first at stream position `start`.
-  package func tile(start: Int, count: Int, wantsLogits: Bool) -> Cost {
+  /// A tile of `count` tokens, the first at stream position `start`, in a cache of `slotsMax` slots.
+  package func tile(
+    start: Int, count: Int, wantsLogits: Bool, slotsMax: Int = .max
+  ) -> Cost {
     var cost = Cost()
-    let slots = start + count
+    let slots = min(start + count, slotsMax)
+    let start = slots - count
     cost.bytes =
       layers.bytes + count * embeddingRowBytes
       + model.layers * model.kvHeads * (keys.bytes(slots: slots) + values.bytes(slots: slots))
@@ -104,19 +107,32 @@ package struct ModelCost: Sendable {
   }
 
   /// A prompt of `prompt` tokens in tiles of `tileTokens` and then `generated` single tokens, all
-  /// after `depth` tokens that are in the cache.
-  package func work(prompt: Int, generated: Int, depth: Int, tileTokens: Int) -> Cost {
+  /// after `depth` tokens that are in the cache, of which `slotsMax` at most are kept.
+  package func work(
+    prompt: Int, generated: Int, depth: Int, tileTokens: Int, slotsMax: Int = .max
+  ) -> Cost {
     var cost = Cost()
     var done = 0
     while done < prompt {
       let count = min(tileTokens, prompt - done)
-      cost += tile(start: depth + done, count: count, wantsLogits: done + count == prompt)
+      cost += tile(
+        start: depth + done, count: count, wantsLogits: done + count == prompt, slotsMax: slotsMax)
       done += count
     }
     for token in 0..<generated {
-      cost += tile(start: depth + prompt + token, count: 1, wantsLogits: true)
+      cost += tile(
+        start: depth + prompt + token, count: 1, wantsLogits: true, slotsMax: slotsMax)
     }
     return cost
+  }
+
+  /// The same share of every part, for `part` of the `of` layers.
+  package static func share(_ cost: Cost, part: Int, of layers: Int) -> Cost {
+    var share = Cost()
+    share.bytes = cost.bytes / layers * part
+    share.int8Operations = cost.int8Operations / layers * part
+    share.int4Operations = cost.int4Operations / layers * part
+    return share
   }
 }
 

@@ -4,6 +4,7 @@
 #ifndef CKERNELS_COMMON_H
 #define CKERNELS_COMMON_H
 
+#include "Eviction.h"
 #include "Layout.h"
 #include "Math.h"
 
@@ -304,28 +305,6 @@ void SET(merge)(const kernel_merge *m) {
   }
   *m->total_sum = fused((f32x16)m->part_sum, (f32x16)b, (f32x16)(*m->total_sum * a))[0];
   *m->total_top = top;
-}
-
-void SET(probabilities)(const kernel_probabilities *s) {
-  const i32x16 lane = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
-  const float whole = 16777216.0f / s->sum;
-  u32x16 sum = 0, largest = 0;
-  float factor = 0.0f;
-  for (size_t slot = 0; slot < s->slot_count; slot += 16) {
-    if (slot % s->run == 0)
-      factor = exp16_of_negative((f32x16)(s->tops[slot / s->run] - s->top))[0] * whole;
-    const size_t left = s->slot_count - slot;
-    f32x16 p = load16(s->numerators + slot) * factor;
-    if (left < 16) p = lane < (int32_t)left ? p : (f32x16)0.0f;
-    const u32x16 q = (u32x16)__builtin_convertvector(p, i32x16);
-    __builtin_memcpy(s->row + slot, &q, 64);
-    largest = __builtin_elementwise_max(largest, q);
-    sum += q;
-  }
-  const uint32_t top = __builtin_reduce_max(largest);
-  size_t first = 0;
-  while (s->row[first] != top) first++;
-  s->row[first] += 16777216u - __builtin_reduce_add(sum);
 }
 
 #endif

@@ -26,7 +26,11 @@
   void set##_append_value_int4(uint8_t *, size_t, size_t, const float *);                       \
   void set##_softmax(const kernel_softmax *);                                                   \
   void set##_merge(const kernel_merge *);                                                       \
-  void set##_probabilities(const kernel_probabilities *)
+  void set##_probabilities(const kernel_probabilities *);                                       \
+  void set##_add_row(const uint32_t *, size_t, int64_t *);                                      \
+  void set##_count_low(const kernel_low_votes *);                                               \
+  size_t set##_count_positions(const uint32_t *, size_t, uint32_t, uint32_t);                   \
+  size_t set##_lowest(const int64_t *, const uint32_t *, size_t, uint32_t, uint32_t)
 
 #define KERNEL_TABLE(name, set)                                                                 \
   const kernel_table name = {                                                                   \
@@ -39,6 +43,7 @@
       set##_append_key_int8,  set##_append_key_int4,                                            \
       set##_append_value_int8, set##_append_value_int4, scores_int8,                            \
       scores_int4,            set##_softmax,         set##_merge,           set##_probabilities, \
+      set##_add_row,          set##_count_low,       set##_count_positions, set##_lowest,        \
       weighted_sum_int8,      weighted_sum_int4,                                                \
   }
 

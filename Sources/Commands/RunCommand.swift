@@ -70,6 +70,7 @@ package enum RunCommand<System: Host> {
     }
     stream.figures.probedRows = stream.memory.session.probedRows
     stream.figures.outputRows = stream.memory.session.outputRows
+    stream.noteSlots()
     try finish(launch, stream.figures, isJSON: options.has(.json), after: outcome, &console)
   }
 

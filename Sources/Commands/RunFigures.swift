@@ -18,6 +18,10 @@ struct RunFigures {
   var plannedBytes = 0
   var peakBytes = 0
   var allocations = 0
+  /// The most slots of any KV head that were taken at any moment.
+  var peakSlots = 0
+  /// How often positions were counted anew.
+  var turnovers = 0
 
   /// Why the reply ended.
   var ending = Ending.endOfText
@@ -73,6 +77,13 @@ struct RunFigures {
     text.append(grouped: peakBytes)
     text.append(", allocations after launch ")
     text.append(allocations)
+    text.append(", most slots taken ")
+    text.append(grouped: peakSlots)
+    if turnovers > 0 {
+      text.append(", positions counted anew ")
+      text.append(grouped: turnovers)
+      text.append(turnovers == 1 ? " time" : " times")
+    }
     switch ending {
     case .contextFull: text.append("; the context is full (--policy streaming goes on)")
     case .length: text.append("; the reply reached its longest (--tokens)")
@@ -108,6 +119,10 @@ struct RunFigures {
     text.append(peakBytes)
     text.append(",\"allocations_after_launch\":")
     text.append(allocations)
+    text.append(",\"peak_slots\":")
+    text.append(peakSlots)
+    text.append(",\"turnovers\":")
+    text.append(turnovers)
     text.append("}\n")
   }
 

@@ -27,6 +27,12 @@ package struct Stream<System: Host> {
   /// Starts with an empty cache.
   package init(_ memory: RunMemory) { self.memory = memory }
 
+  /// Takes note of what the policy did so far.
+  mutating func noteSlots() {
+    figures.peakSlots = memory.session.peakSlots(read: position)
+    figures.turnovers = memory.session.turnovers
+  }
+
   /// Forgets what was read: another stream begins.
   package mutating func restart() {
     position = 0

@@ -1,4 +1,4 @@
-import Kernels
+package import Kernels
 package import Memory
 package import Units
 
@@ -6,9 +6,6 @@ package import Units
 ///
 /// Shapes: G KV heads, S slots.
 package struct Observation: BitwiseCopyable {
-  /// The probabilities of one query, summed over the query heads of a KV head.
-  package let row: FixedBuffer<UInt32>  // [S]
-
   /// Sums of probabilities, where the policy sums.
   let sums: FixedBuffer<Int64>  // [G][S]
 
@@ -22,10 +19,34 @@ package struct Observation: BitwiseCopyable {
   package init(_ settings: EvictionSettings, kvHeads: Int, in arena: inout Arena) {
     let policy = settings.policy
     let slots = policy.observes ? settings.heldSlots : 0
-    row = arena.take(slots)
     sums = arena.take(policy.sums ? kvHeads * slots : 0)
     votes = arena.take(policy == .scissorhands ? 2 * kvHeads * slots : 0)
     touched = arena.take(policy.observes ? kvHeads : 0)
+  }
+}
+
+/// Whose share an observation goes to.
+package struct ObservingThread: BitwiseCopyable {
+  /// The number of the thread.
+  let share: Int
+  /// Another one for each tile and layer.
+  let stamp: UInt64
+
+  package init(share: Int, stamp: UInt64) {
+    self.share = share
+    self.stamp = stamp
+  }
+}
+
+extension Observation {
+  /// The counters of one KV head in a set of `slots` slots.
+  fileprivate func lowVotes(
+    _ head: Int, _ slots: Int
+  ) -> (current: FixedBuffer<UInt16>, tail: FixedBuffer<UInt16>) {
+    let (first, second) = (head * slots, votes.count / 2 + head * slots)
+    return (
+      votes.extracting(first..<first + slots), votes.extracting(second..<second + slots)
+    )
   }
 }
 
@@ -56,37 +77,47 @@ extension Evictor {
     return state.live - state.chunkCount + position - state.chunkStart + 1
   }
 
-  /// Takes in what one query saw: `share.row`, the sum over the query heads of KV head `head`.
+  /// Takes in what the query at `position` saw: `row`, the sum over the query heads of KV head
+  /// `head`; where the policy sums, over several queries, of which that is the first.
   ///
-  /// `stamp` is another one for each tile and layer.
+  /// Several threads may take part where each keeps a share, which `fold` adds up; `nil`: no other
+  /// thread sees this KV head before the next `fold`.
   package func observe(
-    layer: Int, head: Int, position: Int, stamp: UInt64, _ share: Observation
+    _ row: FixedBuffer<UInt32>, layer: Int, head: Int, position: Int, by thread: ObservingThread?,
+    _ kernels: KernelSet
   ) {
     let (slots, used) = (table.slots, progress.used)
-    let row = share.row.extracting(0..<used)
     let index = layer * kvHeads + head
+    let share = thread.map { shares[$0.share] }
     switch settings.policy {
     case .full, .truncate, .streaming, .valueDifference, .gemFilter: return
     case .tova:
-      let target = last(index)
-      for slot in 0..<used { target[slot] = row[slot] }
+      last(index).extracting(0..<used).copy(from: row.extracting(0..<used))
       return
     case .h2o, .snapKV, .heavyDifference, .citrusShared, .citrusIndividual, .infiniPot:
-      ProbabilityRows.add(row, to: share.sums.extracting(head * slots..<head * slots + used))
+      let sums =
+        share?.sums.extracting(head * slots..<(head + 1) * slots)
+        ?? totals(index, ofProbe: isProbe(position))
+      kernels.add(row, to: sums.extracting(0..<used))
     case .scissorhands:
       let seen = seen(by: position)
       let counts = LowVotes.counts(seen: seen, settings: settings)
       let limit = LowVotes.limit(
         heads: headsPerGroup, divisor: settings.countsStream ? position + 1 : seen)
-      let positions = table.positions(table.set(layer: layer, head: head))
-      for counter in 0..<2 where counter == 0 ? counts.inCurrent : counts.inTail {
-        let start = (counter * kvHeads + head) * slots
-        ProbabilityRows.countLow(
-          row, below: limit, positions: positions, upTo: UInt32(position),
-          into: share.votes.extracting(start..<start + used))
-      }
+      let (current, tail) = share?.lowVotes(head, slots) ?? counters(index)
+      // The longer history counts whatever the shorter one does.
+      kernels.countLow(
+        row, below: limit, positions: table.positions(table.set(layer: layer, head: head)),
+        upTo: UInt32(position), into: (counts.inCurrent ? current : tail).extracting(0..<used),
+        and: counts.inCurrent && counts.inTail ? tail.extracting(0..<used) : .empty)
     }
-    share.touched[head] = stamp
+    if let thread { shares[thread.share].touched[head] = thread.stamp }
+  }
+
+  /// The sums that a probe or the stream adds to.
+  private func totals(_ index: Int, ofProbe: Bool) -> FixedBuffer<Int64> {
+    let isSecond = ofProbe && table.hasSecond && !progress.isJoined
+    return isSecond ? secondSums(index) : sums(index)
   }
 
   /// Adds what all threads saw of a range of a KV head's slots to its scores, and forgets it.
@@ -102,8 +133,7 @@ extension Evictor {
       switch settings.policy {
       case .full, .truncate, .streaming, .tova, .valueDifference, .gemFilter: return
       case .h2o, .snapKV, .heavyDifference, .citrusShared, .citrusIndividual, .infiniPot:
-        let isSecond = ofProbe && table.hasSecond && !progress.isJoined
-        let (total, part) = (isSecond ? secondSums(index) : sums(index), share.sums)
+        let (total, part) = (totals(index, ofProbe: ofProbe), share.sums)
         for slot in range {
           total[slot] += part[head * slots + slot]
           part[head * slots + slot] = 0

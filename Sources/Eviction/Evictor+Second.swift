@@ -1,3 +1,4 @@
+package import Kernels
 import Units
 
 /// citrus-individual: the document's cache and the instruction's own share the slots.
@@ -23,7 +24,7 @@ extension Evictor {
   ///
   /// `drop` tokens of the first one go; `copy` copies keys and values from slot to slot.
   package func evictBoth(
-    _ drop: Int, from set: Int, scratch: EvictionScratch,
+    _ drop: Int, from set: Int, scratch: EvictionScratch, _ kernels: KernelSet,
     copy: (_ source: Int, _ target: Int) -> Void
   ) {
     let state = progress
@@ -46,7 +47,7 @@ extension Evictor {
         table.lend(slot, in: set)
       }
     }
-    if drop > 0 { evict(drop, from: set, scratch: scratch) }
+    if drop > 0 { evict(drop, from: set, scratch: scratch, kernels) }
     table.part(set, copy: copy)
   }
 

@@ -1,3 +1,4 @@
+package import Kernels
 package import Memory
 package import Units
 
@@ -82,6 +83,9 @@ package struct EvictionProgress: BitwiseCopyable, Sendable {
 
   /// Whether the instruction may be read.
   package var isAnswering = false
+
+  /// The start of a stream.
+  package init() {}
 }
 
 /// Decides which slots are freed, from what it sees of attention.
@@ -194,13 +198,17 @@ package struct Evictor: BitwiseCopyable {
   /// Frees `count` slots of a set.
   ///
   /// Where values are compared, `scratch.scores` say how much they differ.
-  package func evict(_ count: Int, from set: Int, scratch: EvictionScratch) {
+  package func evict(_ count: Int, from set: Int, scratch: EvictionScratch, _ kernels: KernelSet) {
+    if count == 1, let slot = lowest(set, scratch, kernels) {
+      free(slot, in: set)
+      return
+    }
     let positions = takenPositions(set)
     switch settings.policy {
     case .full, .streaming: return
-    case .h2o: scoreSums(set, kept: progress.live - count, scratch)
+    case .h2o: scoreSums(set, kept: progress.live - count, scratch, kernels)
     case .tova: scoreLast(set, scratch)
-    case .scissorhands: scoreVotes(set, scratch)
+    case .scissorhands: scoreVotes(set, scratch, kernels)
     case .valueDifference: protectNewest(of: set, scratch)
     case .heavyDifference: scoreRanks(set, scratch)
     case .citrusShared where !progress.isGenerating,
@@ -218,6 +226,25 @@ package struct Evictor: BitwiseCopyable {
     }
     if settings.policy == .scissorhands { lowVotes(set).startEpoch() }
     if settings.policy == .heavyDifference { halveSums(set) }
+  }
+
+  /// The one slot of a set that goes, found at once, without a list of scores.
+  ///
+  /// `nil`: the policy does not drop one slot for each generated token.
+  private func lowest(_ set: Int, _ scratch: EvictionScratch, _ kernels: KernelSet) -> Int? {
+    let positions = takenPositions(set)
+    switch settings.policy {
+    case .h2o:
+      let kept = settings.recentPercent * (progress.live - 1) / 100
+      return kernels.lowest(
+        sums(set).extracting(0..<positions.count), positions: positions,
+        in: 0..<newest(kept, of: set, scratch, kernels))
+    case .truncate, .snapKV, .citrusShared, .citrusIndividual, .infiniPot, .gemFilter:
+      guard progress.isGenerating else { return nil }
+      return kernels.lowest(
+        positions: positions, in: UInt32(progress.promptEnd)..<SlotTable.free)
+    case .full, .streaming, .tova, .scissorhands, .valueDifference, .heavyDifference: return nil
+    }
   }
 
   /// Takes up a chunk of `tokens` tokens and a probe of `probe` tokens, after `drop` slots of each set
@@ -284,10 +311,12 @@ package struct Evictor: BitwiseCopyable {
   }
 
   /// The lowest scores go: probability received so far; the newest share stays.
-  private func scoreSums(_ set: Int, kept: Int, _ scratch: EvictionScratch) {
+  private func scoreSums(
+    _ set: Int, kept: Int, _ scratch: EvictionScratch, _ kernels: KernelSet
+  ) {
     let positions = takenPositions(set)
     let sums = sums(set)
-    let recent = newest(settings.recentPercent * kept / 100, of: set, scratch)
+    let recent = newest(settings.recentPercent * kept / 100, of: set, scratch, kernels)
     for slot in 0..<positions.count {
       scratch.scores[slot] = positions[slot] >= recent ? Selection.protected : UInt64(sums[slot])
     }
@@ -295,19 +324,23 @@ package struct Evictor: BitwiseCopyable {
 
   /// The lowest scores go: probability that the newest query gave, over all heads of the layer.
   private func scoreLast(_ set: Int, _ scratch: EvictionScratch) {
-    let positions = takenPositions(set)
+    let (positions, scores) = (takenPositions(set), scratch.scores)
+    let first = last(set * kvHeads)
     for slot in 0..<positions.count {
-      var sum: UInt64 = 0
-      for head in 0..<kvHeads { sum += UInt64(last(set * kvHeads + head)[slot]) }
-      scratch.scores[slot] = positions[slot] == SlotTable.free ? Selection.protected : sum
+      scores[slot] = positions[slot] == SlotTable.free ? Selection.protected : UInt64(first[slot])
+    }
+    for head in 1..<max(kvHeads, 1) {
+      let row = last(set * kvHeads + head)
+      // Free slots were given nothing.
+      for slot in 0..<positions.count where row[slot] > 0 { scores[slot] += UInt64(row[slot]) }
     }
   }
 
   /// The most low votes go; the newest slots stay.
-  private func scoreVotes(_ set: Int, _ scratch: EvictionScratch) {
+  private func scoreVotes(_ set: Int, _ scratch: EvictionScratch, _ kernels: KernelSet) {
     let positions = takenPositions(set)
     let votes = lowVotes(set)
-    let recent = newest(settings.recent, of: set, scratch)
+    let recent = newest(settings.recent, of: set, scratch, kernels)
     for slot in 0..<positions.count {
       scratch.scores[slot] =
         positions[slot] >= recent ? Selection.protected : UInt64(UInt32.max) - votes.votes(slot)
@@ -325,18 +358,15 @@ package struct Evictor: BitwiseCopyable {
   }
 
   /// The stream position from which exactly the newest `count` taken slots of a set lie.
-  private func newest(_ count: Int, of set: Int, _ scratch: EvictionScratch) -> UInt32 {
+  private func newest(
+    _ count: Int, of set: Int, _ scratch: EvictionScratch, _ kernels: KernelSet
+  ) -> UInt32 {
     let (positions, live) = (takenPositions(set), progress.live)
     if count == 0 { return SlotTable.free }
     if count >= live { return 0 }
     let likely = UInt32(progress.position - count)
-    var found = 0
-    for slot in 0..<positions.count
-    where positions[slot] >= likely && positions[slot] != SlotTable.free {
-      found += 1
-    }
     // The newest tokens of the stream are all there, as a rule.
-    if found == count { return likely }
+    if kernels.count(positions, in: likely..<SlotTable.free) == count { return likely }
     for slot in 0..<positions.count {
       let position = positions[slot]
       scratch.scores[slot] = position == SlotTable.free ? Selection.protected : UInt64(position)
@@ -383,6 +413,12 @@ package struct Evictor: BitwiseCopyable {
 
   func last(_ index: Int) -> FixedBuffer<UInt32> {
     last.extracting(index * table.slots..<(index + 1) * table.slots)
+  }
+
+  /// The counters of one KV head that queries add to.
+  func counters(_ index: Int) -> (current: FixedBuffer<UInt16>, tail: FixedBuffer<UInt16>) {
+    let votes = lowVotes(index)
+    return (votes.current, votes.tail)
   }
 
   /// The counters of one KV head.

@@ -89,7 +89,7 @@ struct AttentionScratch: BitwiseCopyable {
   let cosines: FixedBuffer<Float>  // [rotated / 2] to rotate keys again
   let sines: FixedBuffer<Float>  // [rotated / 2]
   let sight: Sight  // [R], where somebody looks at probabilities
-  let seen: FixedBuffer<UInt32>  // one row of probabilities
+  let seen: FixedBuffer<UInt32>  // what some rows give each slot
 
   init(_ shape: RunShape, in arena: inout Arena) {
     let rows = shape.queryRows
@@ -108,6 +108,9 @@ struct AttentionScratch: BitwiseCopyable {
     sight = Sight(rows: shape.sightSlots > 0 ? rows : 0, slots: shape.sightSlots, in: &arena)
     seen = arena.take(shape.sightSlots.roundedUp(toMultipleOf: 16))
   }
+
+  /// Where scores of one run go that nobody looks at.
+  var scoreRows: ScoreRows { ScoreRows(buffer: scores, stride: RunShape.runSlots) }
 }
 
 /// Quantized queries of one KV head.
@@ -164,33 +167,49 @@ struct AttentionParts: BitwiseCopyable {
   }
 }
 
+/// Rows of scores, `stride` elements apart, over one run of slots.
+struct ScoreRows: BitwiseCopyable {
+  let buffer: FixedBuffer<Float>
+  let stride: Int
+}
+
 /// What softmax made of all slots, per query row, for those who look at probabilities.
 struct Sight: BitwiseCopyable {
   private let numerators: FixedBuffer<Float>  // [rows, slots], whole runs
-  private let tops: FixedBuffer<Float>  // [rows, runs]
+  private let runTops: FixedBuffer<Float>  // [rows, runs]
   private let runs: Int
 
   init(rows: Int, slots: Int, in arena: inout Arena) {
     runs = RunShape.runs(slots: slots)
-    numerators = arena.take(rows * runs * RunShape.runSlots)
-    tops = arena.take(rows * runs)
+    numerators = arena.take(rows * (runs * RunShape.runSlots + Self.padding))
+    runTops = arena.take(rows * runs)
   }
 
-  /// Keeps a run of a row.
-  func keep(_ part: FixedBuffer<Float>, top: Float, row: Int, run: Int) {
-    let start = (row * runs + run) * RunShape.runSlots
-    numerators.extracting(start..<start + part.count).copy(from: part)
-    tops[row * runs + run] = top
+  /// Elements behind each row, so that rows do not meet in the same lines of a processor's cache.
+  private static var padding: Int { 32 }
+
+  private var stride: Int { runs * RunShape.runSlots + Self.padding }
+
+  /// Where the scores of a run of the rows from `row` on are computed.
+  func scores(row: Int, run: Int) -> ScoreRows {
+    ScoreRows(
+      buffer: numerators.extracting(row * stride + run * RunShape.runSlots..<numerators.count),
+      stride: stride)
   }
 
-  /// The numerators of a row, run after run.
-  func numerators(row: Int) -> FixedBuffer<Float> {
-    let length = runs * RunShape.runSlots
-    return numerators.extracting(row * length..<(row + 1) * length)
+  /// Notes the tops of a run of the rows from `row` on.
+  func note(_ tops: FixedBuffer<Float>, rows: Int, row: Int, run: Int) {
+    for index in 0..<rows { runTops[(row + index) * runs + run] = tops[index] }
   }
 
-  /// The tops of a row's runs.
-  func tops(row: Int) -> FixedBuffer<Float> {
-    tops.extracting(row * runs..<(row + 1) * runs)
+  /// What the rows from `row` on give each of `live` slots together; `totals` has the tops and sums
+  /// of their merged runs.
+  func look(
+    row: Int, totals: AttentionParts, live: Int, kernels: KernelSet, into seen: FixedBuffer<UInt32>
+  ) {
+    kernels.probabilities(
+      numerators: numerators.extracting(row * stride..<numerators.count), stride: stride,
+      runTops: runTops.extracting(row * runs..<runTops.count), topStride: runs,
+      run: RunShape.runSlots, slotCount: live, tops: totals.tops, sums: totals.sums, into: seen)
   }
 }

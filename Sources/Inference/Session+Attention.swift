@@ -28,7 +28,7 @@ extension Session {
       attendStored(layer, tokens: tokens, from: first, thread)
       return
     }
-    for token in 0..<now.count {
+    for token in tokens {
       store(layer, tokens: token..<token + 1, thread)
       if token >= first { attend(layer, tokens: token..<token + 1, thread) }
     }
@@ -134,9 +134,10 @@ extension Session {
     if sawNonFinite { return }
     for row in 0..<rows { clearTotal(row, thread) }
     for run in 0..<RunShape.runs(slots: live) {
+      let scores = isSeen ? own.sight.scores(row: 0, run: run) : own.scoreRows
       attendRun(
-        layer, head: head, run: run, live: live, rows: rows, into: own.parts, thread)
-      if isSeen { keep(own.parts, run: run, rows: rows, live: live, in: own.sight, thread) }
+        layer, head: head, run: run, live: live, rows: rows, scores, into: own.parts, thread)
+      if isSeen { own.sight.note(own.parts.tops, rows: rows, row: 0, run: run) }
       for row in 0..<rows {
         join(own.parts.extracting(row..<row + 1, stride: stride), row: row, thread)
       }
@@ -145,12 +146,8 @@ extension Session {
       let query = head * shape.headsPerGroup + row % shape.headsPerGroup
       finish(row: row, token: tokens.lowerBound + row / shape.headsPerGroup, head: query, thread)
     }
-    if !isSeen { return }
-    for token in tokens {
-      let first = (token - tokens.lowerBound) * shape.headsPerGroup
-      observe(
-        layer, head: head, token: token, live: live, sight: own.sight, firstRow: first,
-        firstTotal: first, thread)
+    if isSeen {
+      observe(layer, head: head, tokens: tokens, live: live, sight: own.sight, row: 0, thread)
     }
   }
 
@@ -172,12 +169,12 @@ extension Session {
         }
         if sawNonFinite { return }
         let parts = parts.extracting(item * rows..<(item + 1) * rows, stride: stride)
-        attendRun(layer, head: head, run: item % runs, live: live, rows: rows, into: parts, thread)
-        if isSeen {
-          keep(
-            parts, run: item % runs, rows: rows, live: live, in: sight, firstRow: head * rows,
-            thread)
-        }
+        let scores =
+          isSeen
+          ? sight.scores(row: head * rows, run: item % runs) : attentionScratch[thread].scoreRows
+        attendRun(
+          layer, head: head, run: item % runs, live: live, rows: rows, scores, into: parts, thread)
+        if isSeen { sight.note(parts.tops, rows: rows, row: head * rows, run: item % runs) }
       }
     }
     // Whoever shows a token to the policy joins all query heads of its KV head.
@@ -194,22 +191,21 @@ extension Session {
         finish(row: total, token: token, head: head, thread)
         guard isSeen && total == rows - 1 else { continue }
         observe(
-          layer, head: head / rows, token: token, live: live, sight: sight,
-          firstRow: head / rows * rows, firstTotal: 0, thread)
+          layer, head: head / rows, tokens: token..<token + 1, live: live, sight: sight,
+          row: head / rows * rows, thread)
       }
     }
   }
 
-  /// Prepared query rows over one run of slots of a KV head.
-  private func attendRun(
-    _ layer: Int, head: Int, run: Int, live: Int, rows: Int, into parts: AttentionParts,
-    _ thread: Int
+  /// Prepared query rows over one run of slots of a KV head; their scores stay in `scores`.
+  func attendRun(
+    _ layer: Int, head: Int, run: Int, live: Int, rows: Int, _ scores: ScoreRows,
+    into parts: AttentionParts, _ thread: Int
   ) {
-    let own = attentionScratch[thread]
     let slots = weigh(
-      layer, head: head, run: run, live: live, rows: rows, into: parts, thread)
+      layer, head: head, run: run, live: live, rows: rows, scores, into: parts, thread)
     kernels.weightedSum(
-      probabilities: own.scores, probabilityStride: RunShape.runSlots, queries: rows,
+      probabilities: scores.buffer, probabilityStride: scores.stride, queries: rows,
       values: cache.values(layer: layer, head: head, from: slots.lowerBound),
       layout: cache.valueLayout, slotCount: slots.count, into: parts.outputs,
       outputStride: Scratch.stride(shape.model.headDimension))
@@ -218,15 +214,16 @@ extension Session {
   /// Softmax of prepared query rows over one run of slots of a KV head; returns the slots.
   @inline(never)
   func weigh(
-    _ layer: Int, head: Int, run: Int, live: Int, rows: Int, into parts: AttentionParts,
-    _ thread: Int
+    _ layer: Int, head: Int, run: Int, live: Int, rows: Int, _ scores: ScoreRows,
+    into parts: AttentionParts, _ thread: Int
   ) -> Range<Int> {
-    let own = attentionScratch[thread]
-    let slots = score(layer, head: head, run: run, live: live, rows: rows, thread)
+    let slots = score(layer, head: head, run: run, live: live, rows: rows, scores, thread)
     kernels.softmax(
-      own.scores, scoreStride: RunShape.runSlots,
-      queryPositions: own.positions.extracting(0..<rows),
-      slotPositions: positions(layer, head: head, seenBy: Int(own.positions[0])).extracting(slots),
+      scores.buffer, scoreStride: scores.stride,
+      queryPositions: attentionScratch[thread].positions.extracting(0..<rows),
+      slotPositions: positions(
+        layer, head: head, seenBy: Int(attentionScratch[thread].positions[0])
+      ).extracting(slots),
       tops: parts.tops, sums: parts.sums)
     return slots
   }
@@ -234,7 +231,7 @@ extension Session {
   /// The scores of prepared query rows over one run of slots of a KV head; returns the slots.
   @inline(never)
   func score(
-    _ layer: Int, head: Int, run: Int, live: Int, rows: Int, _ thread: Int
+    _ layer: Int, head: Int, run: Int, live: Int, rows: Int, _ scores: ScoreRows, _ thread: Int
   ) -> Range<Int> {
     let own = attentionScratch[thread]
     let slots = run * RunShape.runSlots..<min((run + 1) * RunShape.runSlots, live)
@@ -242,12 +239,12 @@ extension Session {
     kernels.scores(
       queries: own.queries.rows(rows, columns: shape.model.headDimension), keys: keys,
       layout: cache.keyLayout,
-      slots: 0..<slots.count, into: own.scores, scoreStride: RunShape.runSlots)
+      slots: 0..<slots.count, into: scores.buffer, scoreStride: scores.stride)
     if run == 0 && needsSinkQueries(at: Int(own.positions[rows - 1])) {
       kernels.scores(
         queries: own.sinkQueries.rows(rows, columns: shape.model.headDimension), keys: keys,
         layout: cache.keyLayout,
-        slots: 0..<SlotMap.sinkTokens, into: own.scores, scoreStride: RunShape.runSlots)
+        slots: 0..<SlotMap.sinkTokens, into: scores.buffer, scoreStride: scores.stride)
     }
     return slots
   }
@@ -265,7 +262,7 @@ extension Session {
 
   /// Joins one run's row `part` to row `row` of this thread's totals.
   @inline(never)
-  private func join(_ part: AttentionParts, row: Int, _ thread: Int) {
+  func join(_ part: AttentionParts, row: Int, _ thread: Int) {
     let totals = attentionScratch[thread].totals
     kernels.merge(
       part: part.outputs.extracting(0..<shape.model.headDimension), top: part.tops[0],
@@ -276,7 +273,7 @@ extension Session {
 
   /// Divides row `row` of this thread's totals by its sum, into a query head of a token.
   @inline(never)
-  private func finish(row: Int, token: Int, head: Int, _ thread: Int) {
+  func finish(row: Int, token: Int, head: Int, _ thread: Int) {
     let d = shape.model.headDimension
     let output = Scratch.row(token, of: scratch.attention, columns: shape.model.queryDimension)
       .extracting(head * d..<(head + 1) * d)

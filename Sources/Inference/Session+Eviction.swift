@@ -51,6 +51,11 @@ extension Session {
       ? cache.map.liveSlots(after: max(read, 1) - 1) : evictor.progress.peak
   }
 
+  /// How often live keys were rotated to positions that are counted anew.
+  package var turnovers: Int {
+    settings.policy.isArithmetic ? 0 : evictor.progress.turnovers
+  }
+
   /// Announces a document of `document` tokens and the instruction behind it, from where the stream
   /// stands.
   ///
@@ -157,13 +162,13 @@ extension Session {
     if evictor.progress.probeAdmitted > 0 { evictor.forgetProbe(in: set) }
     if now.evictsBoth {
       let (layer, heads) = heads(of: set)
-      evictor.evictBoth(now.dropped, from: set, scratch: scratch) { source, target in
+      evictor.evictBoth(now.dropped, from: set, scratch: scratch, kernels) { source, target in
         for head in heads { cache.move(layer: layer, head: head, from: source, to: target) }
       }
       turnOver(set, table.secondPositions(set), table.secondTurns(set), scratch, thread)
     } else if now.dropped > 0 {
       if settings.policy.comparesValues { scoreDifferences(set, scratch) }
-      evictor.evict(now.dropped, from: set, scratch: scratch)
+      evictor.evict(now.dropped, from: set, scratch: scratch, kernels)
     }
     if now.turnsOver { turnOver(set, table.positions(set), table.turns(set), scratch, thread) }
     if now.admitsProbe { evictor.clearSums(of: set) }
@@ -306,55 +311,53 @@ extension Session {
     return false
   }
 
-  /// Keeps what softmax left of one run for `observe`.
-  @inline(never)
-  func keep(
-    _ parts: AttentionParts, run: Int, rows: Int, live: Int, in sight: Sight, firstRow: Int = 0,
-    _ thread: Int
-  ) {
-    let count = min(RunShape.runSlots, live - run * RunShape.runSlots)
-      .roundedUp(toMultipleOf: 16)
-    for row in 0..<rows {
-      let start = row * RunShape.runSlots
-      sight.keep(
-        attentionScratch[thread].scores.extracting(start..<start + count), top: parts.tops[row],
-        row: firstRow + row, run: run)
-    }
-  }
-
-  /// Shows the policy what one token gives each slot of a KV head, all query heads together: their
-  /// rows of `sight` from `firstRow` on, and of the totals from `firstTotal` on.
+  /// Shows the policy what some tokens give each slot of a KV head, all query heads together: their
+  /// rows of `sight` from `row` on, and of this thread's totals from the first on.
   @inline(never)
   func observe(
-    _ layer: Int, head: Int, token: Int, live: Int, sight: Sight, firstRow: Int,
-    firstTotal: Int, _ thread: Int
+    _ layer: Int, head: Int, tokens: Range<Int>, live: Int, sight: Sight, row: Int, _ thread: Int
   ) {
-    let position = position(of: token)
-    guard evictor.observes(position) else { return }
-    let own = attentionScratch[thread]
-    let share = evictor.shares[thread]
-    share.row.extracting(0..<live).fill(0)
-    for row in 0..<shape.headsPerGroup {
-      look(row: firstRow + row, of: sight, total: firstTotal + row, live: live, thread)
-      ProbabilityRows.add(own.seen.extracting(0..<live), to: share.row.extracting(0..<live))
+    let rows = shape.headsPerGroup
+    var first = tokens.lowerBound
+    while first < tokens.upperBound {
+      guard evictor.observes(position(of: first)) else {
+        first += 1
+        continue
+      }
+      // Sums do not ask which token gave what.
+      var end = first + 1
+      while settings.policy.sums && end < tokens.upperBound
+        && evictor.observes(position(of: end))
+      {
+        end += 1
+      }
+      let done = (first - tokens.lowerBound) * rows
+      look(
+        rows: row + done..<row + (end - tokens.lowerBound) * rows, of: sight, totals: done,
+        live: live, thread)
+      let stamp = stamp(layer, ofProbe: first < now.probed)
+      evictor.observe(
+        attentionScratch[thread].seen, layer: layer, head: head, position: position(of: first),
+        by: now.count == 1 ? nil : ObservingThread(share: thread, stamp: stamp), kernels)
+      first = end
     }
-    evictor.observe(
-      layer: layer, head: head, position: position,
-      stamp: stamp(layer, ofProbe: token < now.probed), share)
   }
 
-  /// Puts one row of probabilities into this thread's `seen`.
-  func look(row: Int, of sight: Sight, total: Int, live: Int, _ thread: Int) {
+  /// Puts what some rows give each slot together into this thread's `seen`; their tops and sums are
+  /// this thread's totals from `totals` on.
+  func look(rows: Range<Int>, of sight: Sight, totals: Int, live: Int, _ thread: Int) {
     let own = attentionScratch[thread]
-    kernels.probabilities(
-      numerators: sight.numerators(row: row), tops: sight.tops(row: row),
-      run: RunShape.runSlots, slotCount: live, top: own.totals.tops[total],
-      sum: own.totals.sums[total], into: own.seen)
+    sight.look(
+      row: rows.lowerBound,
+      totals: own.totals.extracting(
+        totals..<totals + rows.count, stride: Scratch.stride(shape.model.headDimension)),
+      live: live, kernels: kernels, into: own.seen)
   }
 
   /// Adds what all threads saw of a layer with the queries of `tokens` to the scores.
   func fold(_ layer: Int, tokens: Range<Int>, _ thread: Int) {
-    guard isSeen(tokens) else { return }
+    // One token was seen by one thread for each KV head, which wrote the scores itself.
+    guard now.count > 1, isSeen(tokens) else { return }
     let ofProbe = tokens.lowerBound < now.probed
     let used = evictor.progress.used
     let runs = RunShape.runs(slots: used)

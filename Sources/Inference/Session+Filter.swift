@@ -123,7 +123,8 @@ extension Session {
     let own = attentionScratch[thread]
     for run in 0..<RunShape.runs(slots: seen) {
       let rows = shape.headsPerGroup
-      let slots = score(layer, head: head, run: run, live: seen, rows: rows, thread)
+      let slots = score(
+        layer, head: head, run: run, live: seen, rows: rows, own.scoreRows, thread)
       for row in 0..<rows {
         for slot in 0..<slots.count {
           scores[slots.lowerBound + slot] += Self.fixedPoint(
@@ -139,8 +140,10 @@ extension Session {
     let totals = own.totals
     for row in 0..<rows { clearTotal(row, thread) }
     for run in 0..<RunShape.runs(slots: seen) {
-      _ = weigh(layer, head: head, run: run, live: seen, rows: rows, into: own.parts, thread)
-      keep(own.parts, run: run, rows: rows, live: seen, in: own.sight, thread)
+      _ = weigh(
+        layer, head: head, run: run, live: seen, rows: rows, own.sight.scores(row: 0, run: run),
+        into: own.parts, thread)
+      own.sight.note(own.parts.tops, rows: rows, row: 0, run: run)
       for row in 0..<rows {
         kernels.merge(
           part: .empty, top: own.parts.tops[row], sum: own.parts.sums[row], into: .empty,
@@ -148,10 +151,8 @@ extension Session {
           totalSum: totals.sums.extracting(row..<row + 1))
       }
     }
-    for row in 0..<rows {
-      look(row: row, of: own.sight, total: row, live: seen, thread)
-      ProbabilityRows.add(own.seen, to: filter[0].share(thread, tokens: seen))
-    }
+    look(rows: 0..<rows, of: own.sight, totals: 0, live: seen, thread)
+    kernels.add(own.seen, to: filter[0].share(thread, tokens: seen))
   }
 
   /// A product in units of 2^-20, so that sums do not depend on their order.

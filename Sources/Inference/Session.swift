@@ -100,7 +100,8 @@ package struct Session: BitwiseCopyable {
 
   var scratch: Scratch
   let attentionScratch: FixedBuffer<AttentionScratch>
-  /// What several threads make of the runs of one token: [KV heads, runs, query heads of each].
+  /// What several threads make of the runs of one token, or of a block of tokens that overwrite
+  /// slots: [KV heads, runs, tokens, query heads of each].
   let parts: AttentionParts
 
   /// What softmax left of these runs, where the policy looks at probabilities: [query heads].
@@ -201,6 +202,9 @@ package struct Session: BitwiseCopyable {
     if probed > 0 { evictor.noteProbe(rows: probed) }
     return nonFinite[0] == 0
   }
+
+  /// The last row of the tile that `prefill` ran last.
+  package var lastRow: Int { last[0].count - last[0].probed - 1 }
 
   /// Computes the logits of token `row` of the tile that `prefill` ran last, into `logits`.
   ///

@@ -61,7 +61,8 @@ extension KernelSet {
     precondition(slots.lowerBound >= 0, "slots count from 0")
     precondition(keys.count >= layout.bytes(slots: slots.upperBound), "the keys are there")
     precondition(scoreStride >= slots.upperBound, "a row holds the slots")
-    precondition(scores.count >= queries.rows * scoreStride, "room for every query")
+    precondition(
+      scores.count >= (queries.rows - 1) * scoreStride + slots.upperBound, "room for every query")
     // SAFETY: the lines above keep keys, queries and scores inside their buffers.
     var arguments = unsafe kernel_scores(
       keys: keys.unsafeBaseAddress, tile_bytes: layout.tileBytes,
@@ -87,7 +88,10 @@ extension KernelSet {
   ) {
     precondition(scoreStride % 32 == 0, "rows of whole blocks")
     precondition(slotPositions.count <= scoreStride, "a row holds the run")
-    precondition(scores.count >= queryPositions.count * scoreStride, "a row for every query")
+    precondition(
+      scores.count >= (queryPositions.count - 1) * scoreStride
+        + slotPositions.count.roundedUp(toMultipleOf: 32),
+      "a row for every query")
     precondition(sums.count >= queryPositions.count, "a sum for every query")
     precondition(tops.count >= queryPositions.count, "a top for every query")
     // SAFETY: the lines above keep every index inside.
@@ -111,10 +115,13 @@ extension KernelSet {
   ) {
     precondition(slotCount >= 0 && probabilityStride % 32 == 0, "rows of whole blocks")
     precondition(slotCount <= probabilityStride, "a row holds the run")
-    precondition(probabilities.count >= queries * probabilityStride, "a row for every query")
     precondition(values.count >= layout.bytes(slots: slotCount), "the values are there")
     precondition(outputStride >= layout.headDimension, "an output row holds a head")
     guard queries > 0 else { return }
+    precondition(
+      probabilities.count >= (queries - 1) * probabilityStride
+        + slotCount.roundedUp(toMultipleOf: 32),
+      "a row for every query")
     precondition(
       output.count >= (queries - 1) * outputStride + layout.headDimension, "room for every query")
     // SAFETY: the lines above keep probabilities, values and outputs inside their buffers.
@@ -149,27 +156,5 @@ extension KernelSet {
       total_top: totalTop.unsafeBaseAddress, total_sum: totalSum.unsafeBaseAddress,
       dimensions: total.count)
     unsafe table.pointee.merge(&arguments)
-  }
-
-  /// The row of probabilities that eviction policies see, in units of 2^−24: rounded down, and the
-  /// largest element, of equal ones the first, takes what is missing, so that it sums to 2^24.
-  ///
-  /// `numerators` holds what `softmax` left of one query, the runs of `run` slots one after the
-  /// other, and `tops` one top per run; `top` and `sum` are those of the merged runs. Elements of
-  /// `row` beyond the slots, up to a multiple of 16, become 0.
-  package func probabilities(
-    numerators: FixedBuffer<Float>, tops: FixedBuffer<Float>, run: Int, slotCount: Int, top: Float,
-    sum: Float, into row: FixedBuffer<UInt32>
-  ) {
-    let filled = slotCount.roundedUp(toMultipleOf: 16)
-    precondition(slotCount > 0, "a row has slots")
-    precondition(run > 0 && run % 16 == 0, "runs of whole vectors")
-    precondition(numerators.count >= filled && row.count >= filled, "whole vectors")
-    precondition(tops.count >= slotCount.dividedRoundingUp(by: run), "a top for every run")
-    // SAFETY: the lines above keep every index inside.
-    var arguments = unsafe kernel_probabilities(
-      numerators: numerators.unsafeBaseAddress, tops: tops.unsafeBaseAddress, run: run,
-      slot_count: slotCount, top: top, sum: sum, row: row.unsafeBaseAddress)
-    unsafe table.pointee.probabilities(&arguments)
   }
 }

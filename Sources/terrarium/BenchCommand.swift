@@ -22,6 +22,7 @@ struct BenchCommand: ParsableCommand {
         terrarium bench model.terra -p 512 -n 64 -t 1,2
         terrarium bench model.terra -p 0 -n 32 -d 0,8192 --kv int8,int4 -o json
         terrarium bench --synthetic SmolLM2-135M,Llama-3.2-1B --weights int8,int4
+        terrarium bench -p 512 -n 64 -d 8192 --policy full,h2o,scissorhands --budget 1024
         terrarium bench model.gguf --against llama-cpp-python
         terrarium bench --synthetic SmolLM2-135M,Qwen2.5-0.5B,Llama-3.2-1B --weights int8,int4 \
       -p 512 -n 64 -t 1,2 --against llama-cpp-python
@@ -86,6 +87,26 @@ struct BenchCommand: ParsableCommand {
 
   @Option(help: "Tokens of context. (default: what the test needs)")
   var context: Int?
+
+  @Option(
+    help: """
+      Cache policies, a list, as for run. Each is measured in turn with the full cache at as many \
+      slots; depth is then how much of the stream it has read.
+      """)
+  var policy: [String] = []
+
+  @Option(help: "Slots of the cache, a list. (default: what the test needs)")
+  var budget: [String] = []
+
+  @Option(
+    help: """
+      Tokens of the longest prompt, for policies that hold it until they have chosen. (default: what \
+      the test needs)
+      """)
+  var promptMax: Int?
+
+  @Option(help: "KEY=VALUE: any key of a profile, such as scissorhands-drop=16; several times.")
+  var tune: [String] = []
 
   @Option(help: "Tokens that prefill handles at once. (default: the profile's)")
   var chunk: Int?
@@ -171,7 +192,14 @@ extension BenchCommand {
     }
     request.repetitions = repetitions
     request.caches = try caches()
+    request.policies = policy.isEmpty ? [] : ValueList.items(policy)
+    request.budgets = try ValueList.integers(budget, option: "--budget", in: 1...1 << 30)
+    request.promptMax = promptMax
     request.context = context
+    guard request.context == nil || request.budgets.isEmpty else {
+      throw .usage("--budget and --context are the same: give one")
+    }
+    for tune in tune { request.runOptions += ["--tune", tune] }
     if let isa { request.runOptions += ["--isa", isa] }
     if let profile { request.runOptions += ["--profile", profile] }
     if let chunk { request.runOptions += ["--chunk", "\(chunk)"] }

@@ -109,6 +109,11 @@ import Units
     expected += cost.tile(start: 111, count: 1, wantsLogits: true)
     #expect(cost.work(prompt: 100, generated: 2, depth: 10, tileTokens: 64) == expected)
     #expect(cost.work(prompt: 0, generated: 0, depth: 10, tileTokens: 64) == Cost())
+    // A cache of 50 slots is full at 50: the token itself takes one of them.
+    expected = cost.tile(start: 49, count: 1, wantsLogits: true)
+    expected += cost.tile(start: 49, count: 1, wantsLogits: true)
+    #expect(
+      cost.work(prompt: 0, generated: 2, depth: 100, tileTokens: 64, slotsMax: 50) == expected)
   }
 
   @Test func countsParametersAndBytes() throws {

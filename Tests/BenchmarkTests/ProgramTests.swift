@@ -43,6 +43,13 @@ private func bench(
     error: try String(contentsOf: files[1], encoding: .utf8))
 }
 
+extension [String: Any] {
+  /// Whether the policy of a row runs tokens over the cache only to see what they look at.
+  fileprivate var probes: Bool {
+    (self["policy"] as? String).map { ["citrus-shared", "infinipot"].contains($0) } ?? false
+  }
+}
+
 @Suite(.serialized, .enabled(if: present(program)))
 struct BenchProgramTests {
   private func rows(_ text: String) throws -> [[String: Any]] {
@@ -95,6 +102,42 @@ struct BenchProgramTests {
     #expect(lines[1].contains("\"portable\",\"64\""))
   }
 
+  @Test func policiesAreRowsBesideTheFullCache() throws {
+    let finished = try bench([
+      "-p", "64", "-n", "4", "-d", "96", "-r", "3", "-t", "2", "--json", "--budget", "48",
+      "--policy",
+      "full,truncate,streaming,h2o,tova,snapkv,scissorhands,citrus-shared,infinipot,gemfilter",
+    ])
+    #expect(finished.status == 0, "\(finished.error)")
+    let rows = try rows(finished.output)
+    #expect(rows.count == 20)
+    for (index, row) in rows.enumerated() {
+      let policy = try #require(row["policy"] as? String)
+      let isPrompt = index < 10
+      let isFiltered = policy == "gemfilter" && isPrompt
+      #expect(row["n_prompt"] as? Int == (isFiltered ? 160 : isPrompt ? 64 : 0))
+      #expect(
+        row["n_depth"] as? Int == (policy == "full" ? isPrompt ? 16 : 46 : isFiltered ? 0 : 96))
+      #expect(row["allocations_after_launch"] as? Int == 0)
+      #expect(
+        try #require(row["peak_resident_bytes"] as? Int)
+          <= #require(row["planned_bytes"] as? Int))
+      #expect(row["budget"] as? Int == 48)
+      guard policy != "full" else {
+        #expect(row["full_samples_ts"] == nil)
+        continue
+      }
+      let ours = try #require(row["median_ts"] as? Double)
+      let full = try #require(row["full_median_ts"] as? Double)
+      #expect(abs(try #require(row["added_share"] as? Double) - (full / ours - 1)) < 0.001)
+      #expect((row["full_samples_ts"] as? [Double])?.count == 3)
+      #expect((try #require(row["first_pass_seconds"] as? Double) > 0) == isFiltered)
+      let (probed, outputs) = (row["probed_rows_per_token"], row["output_rows_per_token"])
+      #expect((try #require(probed as? Double) > 0) == (isPrompt && row.probes))
+      #expect(try #require(outputs as? Double) == (isPrompt && policy == "infinipot" ? 1 : 0))
+    }
+  }
+
   @Test func randomWeightsNeedNoFile() throws {
     let finished = try bench([
       "--synthetic", "smollm2-135m", "--weights", "int4", "-p", "2", "-n", "1", "-r", "1", "-t",
@@ -126,6 +169,11 @@ struct BenchProgramTests {
     (["--profile", "no-such-profile"], 78, "there is no profile `no-such-profile`"),
     (["--synthetic", "Llama-3.1-8B", "-p", "8", "-n", "0"], 78, "bytes are missing from a budget"),
     (["--isa", "nonsense"], 64, "`nonsense` is no value for --isa"),
+    (["--policy", "nonsense"], 64, "`nonsense` is no value for --policy"),
+    (["--policy", "h2o", "--budget", "9"], 78, "h2o"),
+    (["--policy", "h2o", "--budget", "0"], 64, "`0` is no value for --budget"),
+    (["--budget", "64", "--context", "64"], 64, "--budget and --context are the same"),
+    (["--policy", "gemfilter", "--prompt-max", "70", "--budget", "64", "-p", "80"], 78, "80"),
   ])
   func refusesByName(words: [String], status: Int32, message: String) throws {
     let finished = try bench(words)

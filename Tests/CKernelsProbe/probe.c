@@ -157,15 +157,36 @@ static void products(const kernel_table *k) {
   }
 }
 
-// The first query's row of integers, and all queries' outputs (in b) joined to one.
-static void join(const kernel_table *k, const float *p, size_t slots, float *tops, float *totals,
-                 size_t queries, size_t dimension) {
+// What queries give each slot together, and which slot a policy would choose by it.
+static void observe(const kernel_table *k, const float *p, size_t stride, size_t slots,
+                    const float *tops, const float *totals, size_t queries) {
   static uint32_t row[2048];
-  kernel_probabilities q = {p, tops, 4096, slots, tops[0], totals[0], row};
-  if (totals[0] > 0.0f) {
-    k->probabilities(&q);
-    fold_in(row, slots * 4);
-  }
+  static int64_t scores[2048];
+  static uint16_t votes[2][2048];
+  kernel_probabilities q = {p,    stride, tops,   1,       4096, slots,
+                            tops, totals, queries, row};
+  for (size_t query = 0; query < queries; query++)
+    if (!(totals[query] > 0.0f)) return;
+  k->probabilities(&q);
+  fold_in(row, slots * 4);
+  for (size_t i = 0; i < slots; i++) scores[i] = (int64_t)(i % 3) << 33;
+  k->add_row(row, slots, scores);
+  fold_in(scores, slots * 8);
+  __builtin_memset(votes, 0, sizeof votes);
+  kernel_low_votes low = {row,      positions, slots, row[slots / 2] + 1, (uint32_t)slots / 2,
+                          votes[0], votes[1]};
+  k->count_low(&low);
+  fold_in(votes, sizeof votes);
+  uint32_t half = (uint32_t)slots / 2;
+  size_t found[] = {k->count_positions(positions, slots, half, (uint32_t)slots),
+                    k->lowest(scores, positions, slots, half, UINT32_MAX),
+                    k->lowest(0, positions, slots, 1, half)};
+  fold_in(found, sizeof found);
+}
+
+// All queries' outputs (in b) joined to one.
+static void join(const kernel_table *k, float *tops, float *totals, size_t queries,
+                 size_t dimension) {
   for (size_t query = 1; query < queries; query++) {
     kernel_merge m = {b + query * dimension, tops[query], totals[query], b, tops, totals,
                       dimension};
@@ -218,7 +239,8 @@ static void attention(const kernel_table *k) {
     kernel_weighted_sum w = {values, block, dimension, slots, d, stride, queries, b, dimension};
     (int4 ? k->weighted_sum_int4 : k->weighted_sum_int8)(&w);
     fold_in(b, queries * dimension * 4);
-    join(k, d, slots, tops, c, queries, dimension);
+    observe(k, d, stride, slots, tops, c, queries);
+    join(k, tops, c, queries, dimension);
   }
 }
 

@@ -1,4 +1,5 @@
 import Eviction
+import Kernels
 import Memory
 import TestSupport
 import Units
@@ -10,6 +11,7 @@ struct Stage {
   let kvHeads = 3
   let headsPerGroup = 2
   let threads = 2
+  let kernels = KernelSet(.portable)
   let evictor: Evictor
 
   init(
@@ -43,7 +45,9 @@ struct Stage {
   func read(_ count: Int) -> Int {
     let (tokens, drop) = evictor.room(for: count)
     for set in 0..<evictor.table.count {
-      if drop > 0 { evictor.evict(drop, from: set, scratch: evictor.scratch[set % threads]) }
+      if drop > 0 {
+        evictor.evict(drop, from: set, scratch: evictor.scratch[set % threads], kernels)
+      }
       evictor.table.assign(tokens, in: set)
     }
     evictor.advance(tokens: tokens, dropped: drop)
@@ -58,19 +62,20 @@ struct Stage {
   }
 
   private func observe(_ position: Int) {
+    let row = memory(settings.heldSlots, of: UInt32.self)
     for layer in 0..<layers {
       let stamp = UInt64(position * layers + layer + 1)
       for head in 0..<kvHeads {
-        let share = evictor.shares[(position + head) % threads]
         let positions = evictor.table.positions(evictor.table.set(layer: layer, head: head))
         for slot in 0..<evictor.progress.used {
           let token = positions[slot]
-          share.row[slot] =
+          row[slot] =
             token == SlotTable.free
             ? 0 : Self.attention(layer, head, query: position, token: Int(token))
         }
         evictor.observe(
-          layer: layer, head: head, position: position, stamp: stamp, share)
+          row, layer: layer, head: head, position: position,
+          by: ObservingThread(share: (position + head) % threads, stamp: stamp), kernels)
       }
       // Two threads fold half of the slots each.
       for head in 0..<kvHeads {

@@ -129,6 +129,41 @@ private struct Cut {
     try check(run, profile(run, slots: slots, policy: .streaming), tokenCount: slots + 41)
   }
 
+  /// Three runs of slots, overwritten twice: blocks of tokens meet every border of a run.
+  ///
+  /// What one token at a time gives is compared with the slow model above.
+  @Test(arguments: [0, 2])
+  func blocksThatOverwriteEqualSingleTokens(model: Int) throws {
+    let run = ForwardCase.all[model]
+    let pack = try TinyPack(run.model, formats: run.weights, seed: 7)
+    var random = Random(seed: 9)
+    let tokens = (0..<1130).map { _ in Int32(random.below(run.model.vocabulary)) }
+    var expected: [[Float]] = []
+    for cut in Cut.all where !cut.isLastRowOnly {
+      var profile = profile(run, slots: 530, policy: .streaming)
+      profile.tileTokens = cut.tile
+      profile.threads = cut.threads
+      let session = pack.session(
+        profile, kernels: cut.isPortable ? KernelSet(.portable) : bestKernels,
+        pool: try workers(cut.threads))
+      var rows: [[Float]] = []
+      var start = 0
+      while start < tokens.count {
+        let count = min(session.tile.count, tokens.count - start)
+        for index in 0..<count { session.tile[index] = tokens[start + index] }
+        #expect(session.prefill(start: start, count: count))
+        for row in 0..<count {
+          #expect(session.project(row: row))
+          rows.append(array(session.logits))
+        }
+        start += count
+      }
+      if expected.isEmpty { expected = rows }
+      let same = zip(rows, expected).prefix { sameBits($0, $1) }.count
+      #expect(same == tokens.count, "tile \(cut.tile), \(cut.threads) threads")
+    }
+  }
+
   /// The clock of this test gives each set its own speed; the highest comes first.
   @Test func theFastestKernelsAreFoundAndLeaveNothingBehind() throws {
     let available = InstructionSets.ofThisProcessor(

@@ -137,35 +137,6 @@ private struct RandomHead {
     }
   }
 
-  @Test(arguments: runnableSets)
-  func probabilitiesAreIntegersThatSumToOne(set: InstructionSet) {
-    let kernels = KernelSet(set)
-    var random = Random(seed: 22)
-    for slots in [1, 15, 16, 31, 32, 33, 64, 77, 96] {
-      for sharpness in [0, 1, 8, 60] as [Float] {
-        let scores = random.floats(slots).map { $0 * sharpness }
-        let runs = stride(from: 0, to: slots, by: 32).map { start in
-          let slice = Array(scores[start..<min(start + 32, slots)])
-          return Reference.softmax(
-            slice, isVisible: slice.indices.map { _ in start == 0 || random.below(5) > 0 })
-        }
-        var total = (output: [Float](), top: KernelSet.emptyTop, sum: Float(0))
-        for run in runs { Reference.merge(part: [], top: run.top, sum: run.sum, into: &total) }
-        let filled = slots.roundedUp(toMultipleOf: 16)
-        let numerators = runs.flatMap(\.numerators)
-        let row = buffer([UInt32](repeating: .max, count: filled))
-        kernels.probabilities(
-          numerators: buffer(numerators + [Float](repeating: .nan, count: filled - slots)),
-          tops: buffer(runs.map(\.top)), run: 32, slotCount: slots, top: total.top,
-          sum: total.sum, into: row)
-        let expected = Reference.probabilities(runs, top: total.top, sum: total.sum)
-        #expect((0..<slots).map { row[$0] } == expected)
-        #expect((slots..<filled).allSatisfy { row[$0] == 0 })
-        #expect(expected.reduce(0) { $0 + Int($1) } == 1 << 24)
-      }
-    }
-  }
-
   @Test func layoutsHaveTheirSizes() {
     #expect(KeyLayout(format: .int8, headDimension: 64).tileBytes == 1088)
     #expect(KeyLayout(format: .int4, headDimension: 64).tileBytes == 576)

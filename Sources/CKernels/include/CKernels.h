@@ -93,18 +93,33 @@ typedef struct {
   size_t dimensions;
 } kernel_merge;
 
-// What eviction policies see: row[slot] = the share of `slot` in 2^24, rounded down, of p * f with
-// f = exp(tops[slot / run] - top) * (2^24 / sum); then the largest element, of equal ones the
-// first, takes what is missing, so that the row sums to 2^24.
+// What eviction policies see of queries that share their slots. Each query gives every slot a share
+// of 2^24: p * f, rounded down, with f = exp(run top - top) * (2^24 / sum), where p is what softmax
+// left; then the largest, of equal ones the first, gets what is missing, so that a query's shares
+// sum to 2^24. row[slot] = the sum over all queries.
 typedef struct {
-  const float *numerators; // p of softmax, runs one after the other
-  const float *tops;       // one per run
+  const float *numerators; // [queries][numerator_stride], runs one after the other
+  size_t numerator_stride;
+  const float *run_tops;   // [queries][top_stride], one per run
+  size_t top_stride;
   size_t run;              // slots of a run, a multiple of 16
   size_t slot_count;       // at least one
-  float top;               // of the merged runs
-  float sum;
+  const float *tops;       // [queries], of the merged runs
+  const float *sums;       // [queries]
+  size_t queries;          // 1 ... 255
   uint32_t *row;           // [slot_count], filled up to a multiple of 16 with zeros
 } kernel_probabilities;
+
+// votes[slot] += 1 where row[slot] < limit and positions[slot] <= position; more_votes alike.
+typedef struct {
+  const uint32_t *row;        // [slot_count]
+  const uint32_t *positions;  // [slot_count]
+  size_t slot_count;
+  uint32_t limit;
+  uint32_t position;
+  uint16_t *votes;            // [slot_count]
+  uint16_t *more_votes;       // [slot_count], or NULL
+} kernel_low_votes;
 
 typedef struct {
   // Elementwise. exponential: 0 below -87.33, infinite above 88.72.
@@ -144,19 +159,18 @@ typedef struct {
   void (*softmax)(const kernel_softmax *arguments);
   void (*merge)(const kernel_merge *arguments);
   void (*probabilities)(const kernel_probabilities *arguments);
+  // sums[slot] += row[slot].
+  void (*add_row)(const uint32_t *row, size_t count, int64_t *sums);
+  void (*count_low)(const kernel_low_votes *arguments);
+  // How many positions lie in [from, to).
+  size_t (*count_positions)(const uint32_t *positions, size_t count, uint32_t from, uint32_t to);
+  // The slot with the lowest score (NULL: all alike) of those with positions in [from, to), of
+  // equal scores the lowest position; `count` where there is none.
+  size_t (*lowest)(const int64_t *scores, const uint32_t *positions, size_t count, uint32_t from,
+                   uint32_t to);
   void (*weighted_sum_int8)(const kernel_weighted_sum *arguments);
   void (*weighted_sum_int4)(const kernel_weighted_sum *arguments);
 } kernel_table;
-
-// sum[slot] += row[slot].
-void kernel_add_rows(const uint32_t *row, size_t count, uint32_t *sum);
-
-// sums[slot] += row[slot].
-void kernel_add_sums(const uint32_t *row, size_t count, int64_t *sums);
-
-// votes[slot] += 1 where row[slot] < limit and positions[slot] <= position.
-void kernel_count_low(const uint32_t *row, const uint32_t *positions, size_t count,
-                      uint32_t position, uint32_t limit, uint16_t *votes);
 
 typedef enum {
   KERNEL_PORTABLE = 0,
