@@ -145,12 +145,12 @@ struct RowCourse<System: Host> {
   // MARK: Tokens
 
   private var progress: EvictionProgress {
-    policy.isArithmetic ? EvictionProgress() : session.evictor.progress
+    policy == .full ? EvictionProgress() : session.evictor.progress
   }
 
   /// Where the next tokens stand; `start` where every repetition begins at the depth again.
   private func position(_ start: Int) -> Int {
-    policy.isArithmetic ? start : session.evictor.progress.position
+    policy == .full ? start : session.evictor.progress.position
   }
 
   /// Announces a prompt of `total` tokens and reads the first `count` of them.

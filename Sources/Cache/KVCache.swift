@@ -6,9 +6,8 @@ package import Units
 /// The keys and values of every layer in fixed slots, and which token each slot holds.
 ///
 /// Shapes: keys and values are [layers][KV heads][slots] in the layouts of `KeyLayout` and
-/// `ValueLayout`. Where slots are taken in a fixed order (`map`), positions are [layers][slots]: a
-/// tile that overwrites slots goes through one layer after the other, so that layers differ while
-/// it is under way. Otherwise the evictor's table holds them, for each set of slots.
+/// `ValueLayout`. Where slots are taken in a fixed order (`map`), positions are [layers][slots].
+/// Otherwise the evictor's table holds them, for each set of slots.
 package struct KVCache: BitwiseCopyable {
   /// Where the keys of one KV head lie.
   package let keyLayout: KeyLayout

@@ -9,7 +9,7 @@ package struct SlotMap: BitwiseCopyable, Sendable {
   package let slots: Int
 
   /// Tokens at the start of the stream that `streaming` never drops.
-  package static let sinkTokens = 4
+  package static var sinkTokens: Int { EvictionPolicy.sinkTokens }
 
   /// A map of `slots` slots; streaming needs more of them than it keeps first tokens.
   package init(policy: EvictionPolicy, slots: Int) {
@@ -28,16 +28,9 @@ package struct SlotMap: BitwiseCopyable, Sendable {
   /// Slots that are live once the token at `position` is stored.
   package func liveSlots(after position: Int) -> Int { min(position + 1, slots) }
 
-  /// Whether the token at `position` overwrites another one.
-  package func overwrites(at position: Int) -> Bool { position >= slots }
-
   /// Whether a token at `position` may come at all.
   package func admits(_ position: Int) -> Bool {
     // Stream positions are 32 bits wide.
     policy == .streaming ? position < Int(UInt32.max) : position < slots
   }
-
-  /// The position at which a query at `position` is rotated for the first tokens: its index in the
-  /// cache.
-  package func sinkQueryPosition(of position: Int) -> Int { min(position, slots - 1) }
 }

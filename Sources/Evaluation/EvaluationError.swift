@@ -13,18 +13,26 @@ package enum EvaluationError: Error, CustomStringConvertible {
   case cannotWrite(String)
   case badHeldSlots(String)
   case noConverter
+  case noResults
+  case badProfile(String, line: Int)
+  case probesTooShort(length: Int, budget: Int)
+  case noFilterLayer(best: Int, covered: Int, of: Int)
+  case noExpected(String)
+  case beyondLimits(Int)
   case interrupted
 
   /// The code the process exits with.
   package var exitCode: Int32 {
     switch self {
     case .missing, .unreadable: 66
-    case .badCase, .noCases, .tokenizer, .badHeldSlots: 65
-    case .unknownPolicy: 64
+    case .badProfile: 78
+    case .badCase, .noCases, .tokenizer, .badHeldSlots, .noResults, .noExpected: 65
+    case .unknownPolicy, .probesTooShort: 64
     case .childFailed(let status): status
     case .childNotStarted, .childAllocated, .badAnswer: 70
     case .cannotWrite: 73
     case .noConverter: 66
+    case .beyondLimits, .noFilterLayer: 1
     case .interrupted: 130
     }
   }
@@ -48,6 +56,17 @@ package enum EvaluationError: Error, CustomStringConvertible {
     case .badHeldSlots(let path): "\(path): not what a run writes about its slots"
     case .noConverter:
       "PNG pictures need rsvg-convert; on Debian: apt-get install librsvg2-bin (SVG is written)"
+    case .noResults: "no result is left; look at --results, --set, --policy and --tasks"
+    case .badProfile(let path, let line):
+      "\(path):\(line): not a profile; `terrarium plan MODEL --profile \(path)` says why"
+    case .probesTooShort(let length, let budget):
+      "probes of \(length) tokens fit into \(budget) slots; raise --lengths or lower --budget"
+    case .noFilterLayer(let best, let covered, let count):
+      "no layer covers the needle in 95 of 100 probes, layer \(best) in \(covered) of \(count); "
+        + "raise --budget, or choose by `gemfilter-layer = \(best)` yourself"
+    case .noExpected(let path): "\(path): it has no case, policy and budget of these results"
+    case .beyondLimits(let count):
+      "\(count == 1 ? "one limit is" : "\(count) limits are") exceeded; they stand below the table"
     case .interrupted: "interrupted"
     }
   }

@@ -8,13 +8,14 @@ package enum EvictionPolicy: BitwiseCopyable, Equatable, Sendable {
   /// Of a prompt that is too long, the first and the last tokens are read.
   case truncate
 
-  /// The first 4 tokens and a window of the newest stay; a new token overwrites the oldest of the
-  /// window, in place.
+  /// The first 4 tokens and a window of the newest stay; before a chunk is read the oldest of the
+  /// window go, and its tokens overwrite them in place.
   ///
   /// Source: Xiao et al., Efficient Streaming Language Models with Attention Sinks, section 3.2.
-  /// There the positions inside the cache are counted anew at every step. Here no key is rotated
-  /// again: rope is relative, so the window keeps its keys, and each query is rotated twice: at its
-  /// stream position for the window, and at its index in the cache for the first tokens.
+  /// There the positions inside the cache are counted anew at every step, which chunks of one token
+  /// do. Here no key is rotated again: rope is relative, so the window keeps its keys, and each
+  /// query is rotated twice: at its stream position for the window, and at its index in the cache
+  /// for the first tokens.
   case streaming
 
   /// The slots that got the most probability so far stay, and the newest ones; each KV head for
@@ -130,6 +131,9 @@ extension EvictionPolicy {
     case .full, .truncate, .streaming, .tova, .scissorhands, .valueDifference, .gemFilter: false
     }
   }
+
+  /// Tokens at the start of the stream that `streaming` never drops.
+  package static var sinkTokens: Int { 4 }
 
   /// Whether slots are taken in a fixed order that needs no table.
   package var isArithmetic: Bool { self == .full || self == .streaming }

@@ -166,7 +166,11 @@ package struct EvictionSettings: BitwiseCopyable, Equatable, Sendable {
   ///
   /// `keysTurn` says whether stored keys can be rotated again without harm.
   package func defect(keysTurn: Bool) -> Defect? {
-    if policy.isArithmetic { return nil }
+    if policy == .full { return nil }
+    if policy == .streaming {
+      let window = slots - EvictionPolicy.sinkTokens
+      return chunk > min(slots / 2, window) ? .chunkTooLarge : nil
+    }
     if policy.probes && !keysTurn { return .keysDoNotTurn }
     if slots < Self.slotsMin { return .tooFewSlots }
     if chunk > slots / 2 { return .chunkTooLarge }

@@ -133,8 +133,8 @@ package struct Evictor: BitwiseCopyable {
       hasSecond: policy == .citrusIndividual, in: &arena)
     let scored = layers * kvHeads * slots
     secondSums = arena.take(policy == .citrusIndividual ? scored : 0)
-    if !policy.isArithmetic { arena.begin(.policy) }
-    state = arena.take(policy.isArithmetic ? 0 : 1)
+    if policy != .full { arena.begin(.policy) }
+    state = arena.take(policy == .full ? 0 : 1)
     sums = arena.take(policy.sums ? scored : 0)
     last = arena.take(policy == .tova ? scored : 0)
     votes = arena.take(policy == .scissorhands ? 3 * scored : 0)
@@ -191,6 +191,12 @@ package struct Evictor: BitwiseCopyable {
     }
     if settings.policy.isFrozen && !progress.isGenerating {
       return roomForPrompt(tokens)
+    }
+    if settings.policy == .streaming {
+      // Chunks that drop nothing are read together.
+      let fitting = (settings.slots - live) / settings.chunk * settings.chunk
+      let tokens = min(count, max(settings.chunk, fitting))
+      return (tokens, max(0, live + tokens - settings.slots))
     }
     return (tokens, max(0, live + tokens - settings.slots))
   }
@@ -255,10 +261,8 @@ package struct Evictor: BitwiseCopyable {
     tokens: Int, dropped drop: Int, turnsOver: Bool = false, probe: Int = 0, secondLive: Int = 0
   ) {
     var next = progress
-    if turnsOver {
-      next.turn = next.live - drop
-      next.turnovers += 1
-    }
+    if turnsOver || settings.policy == .streaming { next.turn = next.live - drop }
+    if turnsOver { next.turnovers += 1 }
     next.chunkStart = next.position
     next.chunkCount = tokens
     next.probeAdmitted = probe

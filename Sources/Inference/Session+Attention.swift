@@ -7,10 +7,8 @@ import Units
 
 /// Attention over the quantized cache.
 ///
-/// A tile whose tokens all find free slots is stored at once and then attended in blocks of query
-/// rows. Once slots are overwritten (streaming), a token may only be stored when no earlier one
-/// needs the old slot any more: then tokens go one by one, store and attend. Both give the same
-/// bits, because a query only ever sees slots up to its own position.
+/// A tile is stored at once and then attended in blocks of query rows: room was made for all of its
+/// tokens, and a query only ever sees slots up to its own position.
 extension Session {
   /// attention[t] = attend(rope(q[t]), cache) after the keys and values of the tile are stored; then
   /// the policy takes in what was seen.
@@ -23,15 +21,8 @@ extension Session {
     if tokens.isEmpty { return }
     // Queries that nobody reads and no policy looks at are left out.
     let isPartial = needsLastRowOnly(layer) && !isSeen(tokens)
-    let first = isPartial ? now.count - 1 : tokens.lowerBound
-    if !overwrites(token: now.count - 1) {
-      attendStored(layer, tokens: tokens, from: first, thread)
-      return
-    }
-    for token in tokens {
-      store(layer, tokens: token..<token + 1, thread)
-      if token >= first { attend(layer, tokens: token..<token + 1, thread) }
-    }
+    attendStored(
+      layer, tokens: tokens, from: isPartial ? now.count - 1 : tokens.lowerBound, thread)
   }
 
   /// Stores some tokens, attends with those from `first` on, and shows the policy what they saw.
@@ -240,7 +231,7 @@ extension Session {
       queries: own.queries.rows(rows, columns: shape.model.headDimension), keys: keys,
       layout: cache.keyLayout,
       slots: 0..<slots.count, into: scores.buffer, scoreStride: scores.stride)
-    if run == 0 && needsSinkQueries(at: Int(own.positions[rows - 1])) {
+    if run == 0 && needsSinkQueries {
       kernels.scores(
         queries: own.sinkQueries.rows(rows, columns: shape.model.headDimension), keys: keys,
         layout: cache.keyLayout,
@@ -284,10 +275,10 @@ extension Session {
     }
   }
 
-  /// Whether a query at `position` is rotated once more for the first tokens: where the cache has
-  /// overwritten slots, so that its index in the cache is not its stream position.
-  private func needsSinkQueries(at position: Int) -> Bool {
-    overwrites(token: position - now.start)
+  /// Whether queries are rotated once more for the first tokens: where streaming has dropped others,
+  /// so that their index in the cache is not their stream position.
+  private var needsSinkQueries: Bool {
+    settings.policy == .streaming && evictor.progress.turn != evictor.progress.position
   }
 
   /// Norms, rotates and quantizes the query heads of one KV head for each of `tokens`.
@@ -301,7 +292,7 @@ extension Session {
       for query in head * shape.headsPerGroup..<(head + 1) * shape.headsPerGroup {
         prepareQuery(
           layer, query, token: token, into: own.queries.rows(rows, columns: d), row: row, thread)
-        if needsSinkQueries(at: position) {
+        if needsSinkQueries {
           prepareQuery(
             layer, query, token: token, forSinks: true,
             into: own.sinkQueries.rows(rows, columns: d), row: row, thread)

@@ -98,11 +98,16 @@ extension Session {
   ///
   /// Returns 0 where a number was not finite: the run cannot go on.
   package func makeRoom(for count: Int) -> Int {
-    if settings.policy.isArithmetic { return count }
+    if settings.policy == .full { return count }
     if settings.policy.probes && !evictor.progress.isGenerating {
       return makeRoomProbing(for: count)
     }
     let (tokens, drop) = evictor.room(for: count)
+    if settings.policy == .streaming {
+      forgetOldest(for: tokens)
+      evictor.advance(tokens: tokens, dropped: drop)
+      return tokens
+    }
     let progress = evictor.progress
     // Once something was dropped, positions are counted anew where the trained context ends.
     let isAtEnd = progress.turn + tokens > shape.model.trainedContext
@@ -110,6 +115,17 @@ extension Session {
       isAtEnd && progress.turn > progress.live - drop && cache.keyLayout.format == .int8
     rearrange(dropping: drop, admitting: tokens, turnsOver: turnsOver)
     return tokens
+  }
+
+  /// Hides what the next `count` tokens overwrite: the oldest of the window.
+  private func forgetOldest(for count: Int) {
+    let start = evictor.progress.position
+    for layer in 0..<shape.model.layers {
+      let positions = cache.positions(layer: layer, head: 0)
+      for position in max(start, settings.slots)..<max(start + count, settings.slots) {
+        positions[cache.map.slot(of: position)] = SlotTable.free
+      }
+    }
   }
 
   /// Frees slots, counts positions anew where asked, and sets slots aside, in every set.
@@ -245,6 +261,14 @@ extension Session {
   /// The position that the token at stream position `position` is rotated to.
   func turn(of position: Int) -> Int {
     if settings.policy.isArithmetic { return position }
+    return turnOfChunk(position)
+  }
+
+  /// streaming: the position that a query at stream position `position` is rotated to for the first
+  /// tokens: its index in the cache.
+  func sinkTurn(of position: Int) -> Int { turnOfChunk(position) }
+
+  private func turnOfChunk(_ position: Int) -> Int {
     let progress = evictor.progress
     let isBehind = position >= progress.position
     return (isBehind ? progress.probeTurn : progress.turn) + position - progress.position
@@ -274,11 +298,6 @@ extension Session {
   func liveSlots(token: Int) -> Int {
     if settings.policy.isArithmetic { return cache.map.liveSlots(after: now.start + token) }
     return evictor.progress.used
-  }
-
-  /// Whether token `token` of the tile overwrites one that the first tokens still tell apart.
-  func overwrites(token: Int) -> Bool {
-    settings.policy.isArithmetic && cache.map.overwrites(at: now.start + token)
   }
 
   /// Writes down which tokens of the tile the slots of a layer hold now.

@@ -22,6 +22,7 @@ extension Session {
   ) -> FixedBuffer<Int32>? {
     let settings = shape.eviction
     let kept = settings.slots - settings.reserve
+<<<<<<< HEAD
     guard settings.filters, tokens.count > kept, evictor.progress.position == 0 else {
       return tokens
     }
@@ -29,21 +30,47 @@ extension Session {
     for thread in 0..<pool.threadCount {
       filter[0].share(thread, tokens: tokens.count).fill(0)
     }
+=======
+    guard settings.policy == .gemFilter, tokens.count > kept else { return tokens }
+>>>>>>> main
     for layer in 0..<settings.filterLayers {
-      guard pass(.layer, layer, over: 0..<tokens.count, of: tokens) else { return nil }
+      guard readFilterLayer(layer, tokens) else { return nil }
     }
-    let instruction = max(tokens.count - instructionStart, 1)
-    let voters = settings.votes ? instruction : 1
-    let layer = settings.filterLayers
-    guard pass(.keys, layer, over: 0..<tokens.count, of: tokens),
-      pass(.votes, layer, over: tokens.count - voters..<tokens.count, of: tokens)
+    guard select(at: settings.filterLayers, tokens, instructionStart: instructionStart)
     else { return nil }
-    choose(kept, of: tokens.count, instruction: instruction)
     for index in 0..<kept { tokens[index] = tokens[Int(filter[0].selected[index])] }
     return tokens.extracting(0..<kept)
   }
 
-  /// The positions in the prompt of the tokens that `filtered` chose last, ascending.
+  /// Runs a whole prompt through layer `layer`, which follows the one that ran last; false where a
+  /// number was not finite.
+  package func readFilterLayer(_ layer: Int, _ tokens: FixedBuffer<Int32>) -> Bool {
+    pass(.layer, layer, over: 0..<tokens.count, of: tokens)
+  }
+
+  /// Chooses tokens of a prompt that the layers before `layer` have read, into `selectedPositions`;
+  /// false where a number was not finite.
+  ///
+  /// The prompt has more tokens than the policy keeps; the instruction begins at
+  /// `instructionStart`.
+  package func select(
+    at layer: Int, _ tokens: FixedBuffer<Int32>, instructionStart: Int
+  ) -> Bool {
+    let settings = shape.eviction
+    precondition(tokens.count <= settings.filteredTokens, "the prompt is no longer than planned")
+    for thread in 0..<pool.threadCount {
+      filter[0].share(thread, tokens: tokens.count).fill(0)
+    }
+    let instruction = max(tokens.count - instructionStart, 1)
+    let voters = settings.votes ? instruction : 1
+    guard pass(.keys, layer, over: 0..<tokens.count, of: tokens),
+      pass(.votes, layer, over: tokens.count - voters..<tokens.count, of: tokens)
+    else { return false }
+    choose(settings.slots - settings.reserve, of: tokens.count, instruction: instruction)
+    return true
+  }
+
+  /// The positions in the prompt of the tokens that were chosen last, ascending.
   package var selectedPositions: FixedBuffer<UInt32> { filter[0].selected }
 
   /// Runs one step over some tokens of the prompt, tile by tile.

@@ -116,7 +116,7 @@ extension Session {
       cosines: scratch.cosines.extracting(entry), sines: scratch.sines.extracting(entry))
     if settings.policy == .streaming {
       Rotary.fillTable(
-        position: UInt32(cache.map.sinkQueryPosition(of: position)), fractions: model.rotary,
+        position: UInt32(sinkTurn(of: position)), fractions: model.rotary,
         cosines: scratch.sinkCosines.extracting(entry),
         sines: scratch.sinkSines.extracting(entry))
     }

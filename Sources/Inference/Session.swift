@@ -171,7 +171,7 @@ package struct Session: BitwiseCopyable {
   /// positions, and token ids must be in the vocabulary.
   package func prefill(start: Int, count: Int, lastRowOnly: Bool = false) -> Bool {
     precondition(count > 0 && count <= tile.count, "a tile has tokens")
-    if settings.policy.isArithmetic {
+    if settings.policy == .full {
       precondition(cache.map.admits(start + count - 1), "the cache has room")
     } else {
       let chunk = evictor.progress

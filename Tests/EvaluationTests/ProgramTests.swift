@@ -91,6 +91,66 @@ struct ProgramTests {
     }
   }
 
+  /// Every policy gives the full cache's distributions where prompt, reserve and reply fit.
+  @Test(arguments: ["int8", "int4", "int8,int4"])
+  func whereAllFitsEveryPolicyIsTheFullCache(formats: String) throws {
+    try withFolder { folder in
+      let file = folder.appending(path: "summary.jsonl")
+      let ended = try Program.run([
+        "eval", "--policy", "all", "--budget", "512", "--lengths", "256", "--limit", "1",
+        "--kv", formats, "--json", file.path,
+      ])
+      #expect(ended.status == 0, "\(ended.errors)")
+      let isInt4 = formats == "int4"
+      #expect(ended.errors.contains("left out as they rotate keys again") == isInt4)
+      let lines = try lines(file)
+      let names = CachePolicy.knownNames.filter {
+        !isInt4 || !CachePolicy.turningNames.contains($0)
+      }
+      #expect(Set(lines.compactMap { $0["policy"] as? String }) == Set(names))
+      for line in lines {
+        #expect(line["kl"] as? Double == 0, "\(line)")
+        let full = lines.first {
+          $0["policy"] as? String == "full" && $0["task"] as? String == line["task"] as? String
+        }
+        for name in ["accuracy", "ppl", "answer_ppl"] {
+          #expect(line[name] as? Double == full?[name] as? Double, "\(line)")
+        }
+      }
+    }
+  }
+
+  /// Results that were written are read again: the same table, and no difference to themselves.
+  @Test func resultsAreTakenAndCompared() throws {
+    try withFolder { folder in
+      let file = folder.appending(path: "cases.jsonl")
+      let ended = try Program.run([
+        "eval", "--policy", "streaming,tova", "--budget", "96", "--lengths", "256", "--limit", "2",
+        "--no-kl", "--cases", file.path,
+      ])
+      #expect(ended.status == 0, "\(ended.errors)")
+      let again = try Program.run(
+        ["eval", "--results", "\(file.path),\(file.path)", "--expected", file.path])
+      #expect(again.status == 0, "\(again.errors)")
+      #expect(again.output.hasPrefix(ended.output))
+      #expect(again.output.contains("100 %"))
+      #expect(again.output.hasSuffix("\nEverything is within the limits.\n"))
+      let one = try Program.run(["eval", "--results", file.path, "--policy", "tova"])
+      #expect(one.output.contains("| tova | 96 |") && !one.output.contains("streaming"))
+      let none = try Program.run(["eval", "--results", file.path, "--policy", "h2o"])
+      #expect(none.status == 65 && none.errors.contains("no result is left"))
+
+      // Wrong answers and a worse stream.
+      var text = try String(contentsOf: file, encoding: .utf8)
+      text = text.replacing(/"score": [0-9.]+/, with: "\"score\": 5.0")
+      let other = folder.appending(path: "other.jsonl")
+      try Data(text.utf8).write(to: other)
+      let worse = try Program.run(["eval", "--results", file.path, "--expected", other.path])
+      #expect(worse.status == 1 && worse.output.contains("mean accuracy is off by -"))
+      #expect(worse.errors.contains("limits are exceeded"))
+    }
+  }
+
   @Test func childrenAndThreadsChangeNothing() throws {
     let words = ["--policy", "all", "--budget", "96", "--lengths", "256", "--limit", "2"]
     let one = try cases(words + ["--processes", "1", "--threads", "1"])
@@ -108,6 +168,10 @@ struct ProgramTests {
     try check(["--set", "/nonexistent"], 66, "/nonexistent: no such file or folder")
     try check(["/nonexistent.terra"], 66, "/nonexistent.terra: no such file or folder")
     try check(["--lengths", "7"], 65, "no case is left")
+    try check(["--budget", ","], 64, "--budget names no number")
+    try check(["--results", "/nonexistent"], 66, "/nonexistent: no such file or folder")
+    try check(["--results", "r", "--budget", "64"], 64, "--results runs nothing")
+    try check(["--expected", "/nonexistent"], 66, "/nonexistent: no such file or folder")
     try check(["--budget", "3"], 64, "--budget: 3 is no number from 5")
     try check(["--tasks", "sleep"], 64, "sleep is none of needle")
     try check(["--json", "/nonexistent/x"], 73, "/nonexistent/x: cannot be written")

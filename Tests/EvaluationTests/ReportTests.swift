@@ -78,6 +78,11 @@ import Testing
     let all = try CachePolicy.configurations(names: "all", budgets: [64])
     #expect(all.map(\.name) == CachePolicy.knownNames)
     #expect(Set(all.map(\.name)).isSuperset(of: ["full", "streaming"]))
+    let spaced = try CachePolicy.configurations(names: "h2o, tova,h2o,", budgets: [64])
+    #expect(spaced.map(\.name) == ["h2o", "tova"])
+    let int4 = try CachePolicy.configurations(names: "all", budgets: [64], keysTurn: false)
+    #expect(int4.map(\.name) == all.map(\.name).filter { !CachePolicy.turningNames.contains($0) })
+    #expect(CachePolicy.turningNames.contains("infinipot") && !int4.isEmpty)
     let error = #expect(throws: EvaluationError.self) {
       try CachePolicy.configurations(names: "full,no", budgets: [])
     }

@@ -1,6 +1,7 @@
 import Eviction
 import TestSupport
 import Testing
+import Units
 
 /// The obvious model of one KV head: a list of tokens in stream order, and a log of all queries.
 private struct SlowHead {
@@ -117,6 +118,41 @@ private struct SlowHead {
       }
       #expect(evictions > 20)
     }
+  }
+
+  /// The end of the prompt keeps its own tokens, and of the others those with the highest mean of 5
+  /// neighbours; missing neighbours count as nothing.
+  @Test(arguments: [(100, 0), (100, 5), (40, 12), (61, 1)])
+  func snapKV(numbers: (prompt: Int, window: Int)) throws {
+    let stage = Stage(.snapKV, slots: 40) {
+      $0.window = numbers.window
+      $0.promptMax = 128
+    }
+    let settings = stage.settings
+    try stage.evictor.beginPrompt(document: numbers.prompt - 7, instruction: 7, probe: 0)
+    var position = 0
+    while position < numbers.prompt { position += stage.read(numbers.prompt - position) }
+    let first = numbers.prompt - settings.window
+    let kept = settings.slots - settings.reserve - settings.window
+    for layer in 0..<stage.layers {
+      for head in 0..<stage.kvHeads {
+        stage.evictor.choose(
+          in: stage.evictor.table.set(layer: layer, head: head), scratch: stage.evictor.scratch[0])
+        var slow = SlowHead(layer: layer, heads: head...head)
+        slow.read(0..<numbers.prompt)
+        let sums = (0..<first).map { token in
+          slow.log.suffix(settings.window).reduce(0) { $0 + ($1.given[token] ?? 0) }
+        }
+        let pooled = sums.indices.map { index in
+          sums[max(index - 2, 0)...min(index + 2, first - 1)].reduce(0, +)
+        }
+        let order = pooled.indices.sorted { (pooled[$0], $0) < (pooled[$1], $1) }
+        let expected = order.suffix(kept).sorted() + Array(first..<numbers.prompt)
+        #expect(stage.kept(layer, head) == expected)
+      }
+    }
+    stage.evictor.endChoice()
+    #expect(stage.evictor.progress.live == kept + settings.window)
   }
 
   @Test func scissorhandsDoesNotDependOnTheChunk() {

@@ -89,12 +89,22 @@ private struct Cut {
     return profile
   }
 
+  /// Reads all but the last 9 tokens in chunks, those one by one.
   private func check(_ run: ForwardCase, _ profile: Profile, tokenCount: Int) throws {
     let pack = try TinyPack(run.model, formats: run.weights, seed: 7)
     var random = Random(seed: 8)
     let tokens = (0..<tokenCount).map { _ in random.below(run.model.vocabulary) }
     var slow = SlowModel(pack, profile)
-    let expected = tokens.map { slow.next($0) }
+    let chunk = profile.policyChunk > 0 ? profile.policyChunk : max(profile.contextTokens / 4, 1)
+    var expected: [[Float]] = []
+    while expected.count < tokenCount {
+      let left = tokenCount - 9 - expected.count
+      let count = left > 0 && profile.policy == .streaming ? min(chunk, left) : 1
+      slow.makeRoom(for: count)
+      for token in tokens[expected.count..<expected.count + count] {
+        expected.append(slow.next(token))
+      }
+    }
     #expect(expected.allSatisfy { $0.allSatisfy(\.isFinite) })
     #expect(Set(expected.map(likeliest)).count > 3)
     for cut in Cut.all {
@@ -103,9 +113,12 @@ private struct Cut {
       profile.threads = cut.threads
       let kernels = cut.isPortable ? KernelSet(.portable) : bestKernels
       let session = pack.session(profile, kernels: kernels, pool: try workers(cut.threads))
-      var start = 0
+      var (start, room) = (0, 0)
       while start < tokenCount {
-        let count = min(session.tile.count, tokenCount - start)
+        let left = tokenCount - 9 - start
+        if room == 0 { room = session.makeRoom(for: left > 0 ? left : 1) }
+        let count = min(session.tile.count, room)
+        room -= count
         for index in 0..<count { session.tile[index] = Int32(tokens[start + index]) }
         #expect(session.prefill(start: start, count: count, lastRowOnly: cut.isLastRowOnly))
         for row in (cut.isLastRowOnly ? count - 1 : 0)..<count {
@@ -124,9 +137,13 @@ private struct Cut {
     try check(run, profile(run, slots: 45, policy: .full), tokenCount: 45)
   }
 
-  @Test(arguments: ForwardCase.all, [5, 37])
-  func streamingEqualsTheListOfKeptTokens(run: ForwardCase, slots: Int) throws {
-    try check(run, profile(run, slots: slots, policy: .streaming), tokenCount: slots + 41)
+  @Test(arguments: ForwardCase.all, [(5, 0), (37, 0), (37, 1), (37, 18)])
+  func streamingEqualsTheListOfKeptTokens(
+    run: ForwardCase, numbers: (slots: Int, chunk: Int)
+  ) throws {
+    var profile = profile(run, slots: numbers.slots, policy: .streaming)
+    profile.policyChunk = numbers.chunk
+    try check(run, profile, tokenCount: numbers.slots + 50)
   }
 
   /// Three runs of slots, overwritten twice: blocks of tokens meet every border of a run.
@@ -188,6 +205,7 @@ private struct Cut {
       #expect(readings == 12 * all.count)
     }
     session.tile[0] = 1
+    #expect(session.makeRoom(for: 1) == 1)
     #expect(session.prefill(start: 0, count: 1) && session.project(row: 0))
     var slow = SlowModel(pack, profile)
     #expect(sameBits(array(session.logits), slow.next(1)))

@@ -9,7 +9,7 @@ import Units
 /// The forward pass straight from its formulas, one token and one number at a time.
 ///
 /// Nothing is shared with the fast one but the definitions of the quantizers. The cache is a list:
-/// one entry per kept token.
+/// one entry per kept token, and a hole for one that was dropped.
 struct SlowModel {
   /// What the cache keeps of a token, in one layer.
   struct Entry {
@@ -23,7 +23,9 @@ struct SlowModel {
   let isStreaming: Bool
   let keysAreInt4: Bool
   let valuesAreInt4: Bool
-  private var entries: [[Entry]]  // [layers][slots]
+  private var entries: [[Entry?]]  // [layers][slots]
+  /// Slots of dropped tokens, the first one dropped first.
+  private var holes: [[Int]]  // [layers]
   var position = 0
 
   /// What a policy that looks at attention keeps instead.
@@ -36,6 +38,25 @@ struct SlowModel {
     keysAreInt4 = profile.keyFormat == .int4
     valuesAreInt4 = profile.valueFormat == .int4
     entries = Array(repeating: [], count: pack.model.layers)
+    holes = entries.map { _ in [] }
+  }
+
+  private func kept(_ layer: Int) -> Int { entries[layer].count { $0 != nil } }
+
+  /// Drops the oldest tokens but the first four, as many as a chunk of `count` needs.
+  mutating func makeRoom(for count: Int) {
+    guard isStreaming else { return }
+    for layer in entries.indices {
+      while kept(layer) + count > slots {
+        let window = entries[layer].indices.filter { (entries[layer][$0]?.position ?? 0) >= 4 }
+        let oldest = window.min {
+          entries[layer][$0]?.position ?? 0 < entries[layer][$1]?.position ?? 0
+        }
+        guard let oldest else { preconditionFailure("a chunk is no larger than the window") }
+        entries[layer][oldest] = nil
+        holes[layer].append(oldest)
+      }
+    }
   }
 
   /// The logits after one more token.
@@ -110,7 +131,7 @@ struct SlowModel {
     return array(memory)
   }
 
-  /// Keeps the token; where all slots are taken, in place of the oldest that is not a first one.
+  /// Keeps the token; where no slot is new, in place of the one that was dropped first.
   private mutating func store(_ layer: Int, keys: [[Float]], values: [[Float]]) {
     let turn = eviction?.turn ?? position
     let entry = Entry(
@@ -132,11 +153,7 @@ struct SlowModel {
       entries[layer].append(entry)
       return
     }
-    precondition(isStreaming, "the context is full")
-    let oldest = entries[layer].indices.filter { entries[layer][$0].position >= 4 }.min {
-      entries[layer][$0].position < entries[layer][$1].position
-    }
-    if let oldest { entries[layer][oldest] = entry }
+    entries[layer][holes[layer].removeFirst()] = entry
   }
 
   /// One query head over everything kept.
@@ -153,17 +170,21 @@ struct SlowModel {
     }
     // Once tokens have been dropped, the first ones see the query at its place among the kept.
     let own = prepared(position)
-    let forFirst = prepared(entries[layer].count - 1)
+    let forFirst = prepared(kept(layer) - 1)
+    let none = Reference.cached([Float](repeating: 0, count: d), isInt4: valuesAreInt4)
     let scores = entries[layer].map { entry in
-      Reference.score(
-        query: entry.position < 4 && isStreaming ? forFirst : own, key: entry.keys[kvHead],
-        isInt4: keysAreInt4, dimensions: d)
+      entry.map { entry in
+        Reference.score(
+          query: entry.position < 4 && isStreaming ? forFirst : own, key: entry.keys[kvHead],
+          isInt4: keysAreInt4, dimensions: d)
+      } ?? 0
     }
-    let values = entries[layer].map { $0.values[kvHead] }
+    let values = entries[layer].map { $0?.values[kvHead] ?? none }
     var total = (output: [Float](repeating: 0, count: d), top: KernelSet.emptyTop, sum: Float(0))
     for start in stride(from: 0, to: scores.count, by: RunShape.runSlots) {
       let slots = start..<min(start + RunShape.runSlots, scores.count)
-      let run = Reference.softmax(Array(scores[slots]), isVisible: slots.map { _ in true })
+      let run = Reference.softmax(
+        Array(scores[slots]), isVisible: entries[layer][slots].map { $0 != nil })
       let part = Reference.weightedSum(
         run.numerators, values: Array(values[slots]), isInt4: valuesAreInt4, dimensions: d)
       Reference.merge(part: part, top: run.top, sum: run.sum, into: &total)

@@ -1,3 +1,4 @@
+import Foundation
 import Profiles
 import Units
 
@@ -39,13 +40,22 @@ package struct CachePolicy: Hashable, Sendable {
   /// Whether the whole prompt is held, in slots or hidden states, before tokens are chosen.
   var holdsPrompt: Bool { ["snapkv", "gemfilter", "gemfilter-vote"].contains(name) }
 
-  /// The configurations of policies `names` (`all`: every one known) with each of `budgets`.
+  /// Policies that rotate stored keys again, which int4 keys do not bear.
+  package static var turningNames: [String] {
+    knownNames.filter { $0.hasPrefix("citrus-") || $0 == "infinipot" }
+  }
+
+  /// The configurations of policies `names` (`all`: every one known that can turn its keys where it
+  /// has to) with each of `budgets`.
   package static func configurations(
-    names: String, budgets: [Int]
+    names: String, budgets: [Int], keysTurn: Bool = true
   ) throws(EvaluationError) -> [CachePolicy] {
     let known = knownNames
     var configurations: [CachePolicy] = []
-    let wanted = names == "all" ? known : names.split(separator: ",").map(String.init)
+    var wanted = names.split(separator: ",").map { $0.trimmingCharacters(in: .whitespaces) }
+    if wanted.contains("all") {
+      wanted = known.filter { keysTurn || !turningNames.contains($0) }
+    }
     for name in wanted {
       guard known.contains(name) else { throw .unknownPolicy(name, known: known) }
       for budget in name == fullName ? [0] : budgets {

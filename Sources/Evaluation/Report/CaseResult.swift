@@ -38,6 +38,11 @@ package struct CaseResult: Equatable, Sendable {
     case reply(score: Double, output: String)
     /// Negative log likelihood in nats over all tokens but the first, and over those of answers.
     case stream(nll: Double, tokens: Int, answerNLL: Double, answerTokens: Int)
+
+    /// Whether a stream was read.
+    var isStream: Bool {
+      if case .stream = self { true } else { false }
+    }
   }
 
   /// One line of JSON without a line feed.

@@ -13,6 +13,8 @@ package struct EncodedCase: Sendable {
   package let marks: [Bool]
   /// Tokens of the longest reply.
   package let replyTokensMax: Int
+  /// Whether the document starts with a token that is no text.
+  private let hasBegin: Bool
 
   /// Tokens of the prompt.
   package var promptTokens: Int { document.count + (source.task.isStream ? 0 : question.count) }
@@ -36,6 +38,7 @@ package struct EncodedCase: Sendable {
     let text = try Self.encode(source.document, startsText: true, hosted)
     let begin = hosted.tokenizer.beginToken ?? hosted.tokenizer.endToken
     document = (begin.map { [$0] } ?? []) + text
+    hasBegin = begin != nil
     question = try Self.encode(source.question, startsText: false, hosted)
     if source.task.isStream {
       replyTokensMax = 0
@@ -66,20 +69,38 @@ package struct EncodedCase: Sendable {
     _ tokens: [Int32], _ source: TaskCase, _ hosted: HostedTokenizer
   ) throws(EvaluationError) -> [Bool] {
     let spans = source.spans ?? []
+    return try starts(of: tokens, hosted).map { start in
+      spans.contains { $0[0] <= start && start < $0[1] }
+    }
+  }
+
+  /// The tokens of the document that reach into a range of its characters, given as start and end.
+  func tokens(of span: [Int], _ hosted: HostedTokenizer) throws(EvaluationError) -> Range<Int> {
+    let skipped = hasBegin ? 1 : 0
+    let starts = try Self.starts(of: Array(document.dropFirst(skipped)), hosted)
+    let first = starts.lastIndex { $0 <= span[0] } ?? 0
+    let end = starts.firstIndex { $0 >= span[1] } ?? starts.count
+    return first + skipped..<end + skipped
+  }
+
+  /// The character that each token begins with, counted from 0.
+  private static func starts(
+    of tokens: [Int32], _ hosted: HostedTokenizer
+  ) throws(EvaluationError) -> [Int] {
     var start = 0
-    var marks: [Bool] = []
-    marks.reserveCapacity(tokens.count)
+    var starts: [Int] = []
+    starts.reserveCapacity(tokens.count)
     for token in tokens {
-      marks.append(spans.contains { $0[0] <= start && start < $0[1] })
+      starts.append(start)
       let bytes: [UInt8]
       do throws(TokenizationError) {
-        bytes = try hosted.decode([token], showsControl: true, startsText: marks.count == 1)
+        bytes = try hosted.decode([token], showsControl: true, startsText: starts.count == 1)
       } catch {
         throw .tokenizer("\(error)")
       }
       // A character is counted at its first byte.
       start += bytes.count { $0 & 0xC0 != 0x80 }
     }
-    return marks
+    return starts
   }
 }

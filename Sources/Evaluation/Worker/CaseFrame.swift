@@ -1,8 +1,8 @@
 /// The words that a parent and its sealed children exchange over pipes, in the machine's order.
 ///
-/// A request is a header and a payload: document, question, then the marks of a stream or the reply
-/// of the full cache. An answer is a header and the tokens of the reply. A child answers one request
-/// after the other; the end of its input ends it.
+/// A request is a header and a payload: document, question, then the marks of a stream, the reply of
+/// the full cache, or places in the prompt. An answer is a header and the tokens of the reply. A
+/// child answers one request after the other; the end of its input ends it.
 enum CaseFrame {
   /// What every header starts with: "TEV1".
   static let magic: Int32 = 0x3156_4554
@@ -17,7 +17,7 @@ enum CaseFrame {
     static let replyTokensMax = 4
     /// The byte that ends a reply: the token that holds it is no part of it.
     static let stopByte = 5
-    /// Words after the question: marks of a stream, or tokens of the full cache's reply.
+    /// Words after the question: marks of a stream, tokens of the full cache's reply, or places.
     static let extraWords = 6
     /// Which file holds the full cache's logits; -1: compare with none.
     static let comparedFile = 7
@@ -32,6 +32,8 @@ enum CaseFrame {
     static let reply: Int32 = 0
     /// Read a stream, each token predicted from those before it.
     static let stream: Int32 = 1
+    /// Tell at which layers the tokens that are named would be chosen from the prompt.
+    static let cover: Int32 = 2
   }
 
   /// Words of an answer's header; numbers of 64 bits take two words, low and high.

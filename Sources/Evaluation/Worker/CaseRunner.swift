@@ -21,7 +21,7 @@ struct CaseRunner<System: Host> {
   private var allocationsAtSeal = 0
 
   /// The sums of the case at hand.
-  private var sums = CaseSums()
+  var sums = CaseSums()
 
   /// Words of planned memory that a request of `words` words and its longest reply need.
   static func words(request words: Int, vocabulary: Int) -> Int {
@@ -54,12 +54,16 @@ struct CaseRunner<System: Host> {
       try check(request)
       tokens.restart()
       sums = CaseSums()
-      if request.isStream { try stream(request) } else { try reply(request, &console) }
+      switch request.kind {
+      case CaseFrame.Kind.stream: try stream(request)
+      case CaseFrame.Kind.cover: try cover(request)
+      default: try reply(request, &console)
+      }
       try answer(request)
     }
   }
 
-  private var session: Session { tokens.memory.session }
+  var session: Session { tokens.memory.session }
 
   // MARK: Input and output
 
@@ -242,7 +246,7 @@ struct CaseSums {
 
 /// A request, and where its parts lie in the planned words.
 struct CaseRequest {
-  let isStream: Bool
+  let kind: Int32
   let stopByte: UInt8
   let comparedFile: Int
   let firstRow: UInt64
@@ -253,7 +257,7 @@ struct CaseRequest {
   let documentTokens: Int
   /// Document and question.
   let prompt: FixedBuffer<Int32>
-  /// Marks, or the full cache's reply.
+  /// Marks, the full cache's reply, or places in the prompt.
   let extra: FixedBuffer<Int32>
   /// Where the reply goes: as long as it may be.
   let reply: FixedBuffer<Int32>
@@ -268,7 +272,7 @@ struct CaseRequest {
     _ header: FixedBuffer<Int32>, vocabulary: Int, _ words: FixedBuffer<Int32>
   ) throws(Failure) {
     typealias Request = CaseFrame.Request
-    isStream = header[Request.kind] == CaseFrame.Kind.stream
+    kind = header[Request.kind]
     stopByte = UInt8(truncatingIfNeeded: header[Request.stopByte])
     comparedFile = Int(header[Request.comparedFile])
     firstRow = CaseFrame.whole(header[Request.firstRow], header[Request.firstRow + 1])

@@ -90,6 +90,49 @@ final class ChildProcess {
   }
 }
 
+extension ChildProcess {
+  /// Deals jobs out to children, one at a time to each, and hears each answer with the place of the
+  /// child in the list.
+  static func answer(
+    _ jobs: [Int], by children: [ChildProcess], _ isInterrupted: () -> Bool,
+    request: (_ job: Int) -> [Int32],
+    _ take: (_ job: Int, _ child: Int, CaseAnswer) throws(EvaluationError) -> Void
+  ) throws(EvaluationError) {
+    var waiting = jobs[...]
+    func give(_ child: ChildProcess) throws(EvaluationError) {
+      child.job = waiting.popFirst()
+      if let job = child.job { try child.send(request(job)) }
+    }
+    for child in children { try give(child) }
+    while children.contains(where: { $0.job != nil }) {
+      for index in try ready(children, isInterrupted) {
+        guard let job = children[index].job else { continue }
+        try take(job, index, try children[index].receive())
+        try give(children[index])
+      }
+    }
+  }
+
+  /// Waits until at least one child answers; the children that do.
+  private static func ready(
+    _ children: [ChildProcess], _ isInterrupted: () -> Bool
+  ) throws(EvaluationError) -> [Int] {
+    let busy = children.indices.filter { children[$0].job != nil }
+    var requests = busy.map {
+      pollfd(fd: children[$0].answerDescriptor, events: Int16(POLLIN), revents: 0)
+    }
+    while true {
+      if isInterrupted() { throw .interrupted }
+      // SAFETY: the call reads and writes the array's elements only.
+      let count = unsafe requests.withUnsafeMutableBufferPointer { buffer in
+        unsafe poll(buffer.baseAddress, nfds_t(buffer.count), 1000)
+      }
+      if count > 0 { break }
+    }
+    return zip(busy, requests).filter { $0.1.revents != 0 }.map(\.0)
+  }
+}
+
 /// What a child says about a case.
 struct CaseAnswer {
   let reply: [Int32]

@@ -145,22 +145,16 @@ package struct Evaluator {
       let words = words(lane.cache, recording: records ? recording.files[index] : nil, recording)
       children.append(try ChildProcess(program: settings.program, words: words))
     }
-    var waiting = lane.batch[...]
-    for child in children { try give(&waiting, to: child, records ? nil : recording) }
-    while children.contains(where: { $0.job != nil }) {
-      for index in try Self.ready(children, isInterrupted) {
-        let child = children[index]
-        guard let job = child.job else { continue }
-        let firstRow = child.recordedRows
-        let answer = try child.receive()
-        if records {
-          recording.places[job] = Recording.Place(
-            file: index, firstRow: firstRow, reply: answer.reply)
-        }
-        lane.results[job] = try result(cases[job], lane.cache, answer)
-        advance(cases[job].promptTokens)
-        try give(&waiting, to: child, records ? nil : recording)
+    let places = records ? [:] : recording.places
+    try ChildProcess.answer(lane.batch, by: children, isInterrupted) { job in
+      request(cases[job], places[job])
+    } _: { (job, index, answer) throws(EvaluationError) in
+      if records {
+        recording.places[job] = Recording.Place(
+          file: index, firstRow: children[index].recordedRows - answer.rows, reply: answer.reply)
       }
+      lane.results[job] = try result(cases[job], lane.cache, answer)
+      advance(cases[job].promptTokens)
     }
     for child in children { try child.finish() }
   }
@@ -176,15 +170,6 @@ package struct Evaluator {
       + ["--policy", cache.name, "--context", String(max(slots, 5))]
       + ["--threads", String(settings.threads)]
       + (cache.holdsPrompt ? ["--prompt-max", String(cases.map(\.slots).max() ?? 1)] : [])
-  }
-
-  /// Sends the next case to a child, or leaves it without one.
-  private func give(
-    _ waiting: inout ArraySlice<Int>, to child: ChildProcess, _ recording: Recording?
-  ) throws(EvaluationError) {
-    child.job = waiting.popFirst()
-    guard let job = child.job else { return }
-    try child.send(request(cases[job], recording?.places[job]))
   }
 
   private func request(_ one: EncodedCase, _ place: Recording.Place?) -> [Int32] {
@@ -204,25 +189,6 @@ package struct Evaluator {
     header[Request.firstRow] = low
     header[Request.firstRow + 1] = high
     return header + one.document + one.question + extra
-  }
-
-  /// Waits until at least one child answers; the children that do.
-  private static func ready(
-    _ children: [ChildProcess], _ isInterrupted: () -> Bool
-  ) throws(EvaluationError) -> [Int] {
-    let busy = children.indices.filter { children[$0].job != nil }
-    var requests = busy.map {
-      pollfd(fd: children[$0].answerDescriptor, events: Int16(POLLIN), revents: 0)
-    }
-    while true {
-      if isInterrupted() { throw .interrupted }
-      // SAFETY: the call reads and writes the array's elements only.
-      let count = unsafe requests.withUnsafeMutableBufferPointer { buffer in
-        unsafe poll(buffer.baseAddress, nfds_t(buffer.count), 1000)
-      }
-      if count > 0 { break }
-    }
-    return zip(busy, requests).filter { $0.1.revents != 0 }.map(\.0)
   }
 
   private func result(
