@@ -22,17 +22,9 @@ extension Session {
   ) -> FixedBuffer<Int32>? {
     let settings = shape.eviction
     let kept = settings.slots - settings.reserve
-<<<<<<< HEAD
     guard settings.filters, tokens.count > kept, evictor.progress.position == 0 else {
       return tokens
     }
-    precondition(tokens.count <= settings.filteredTokens, "the prompt is no longer than planned")
-    for thread in 0..<pool.threadCount {
-      filter[0].share(thread, tokens: tokens.count).fill(0)
-    }
-=======
-    guard settings.policy == .gemFilter, tokens.count > kept else { return tokens }
->>>>>>> main
     for layer in 0..<settings.filterLayers {
       guard readFilterLayer(layer, tokens) else { return nil }
     }
