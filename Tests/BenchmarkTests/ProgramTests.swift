@@ -170,7 +170,7 @@ struct BenchProgramTests {
     (["--synthetic", "Llama-3.1-8B", "-p", "8", "-n", "0"], 78, "bytes are missing from a budget"),
     (["--isa", "nonsense"], 64, "`nonsense` is no value for --isa"),
     (["--policy", "nonsense"], 64, "`nonsense` is no value for --policy"),
-    (["--policy", "h2o", "--budget", "9"], 78, "h2o"),
+    (["--policy", "h2o", "--budget", "9"], 78, "at least 32 slots, not 9"),
     (["--policy", "h2o", "--budget", "0"], 64, "`0` is no value for --budget"),
     (["--budget", "64", "--context", "64"], 64, "--budget and --context are the same"),
     (["--policy", "gemfilter", "--prompt-max", "70", "--budget", "64", "-p", "80"], 78, "80"),

@@ -91,7 +91,7 @@ func failure(_ strings: [String], _ code: ExitCode, in world: World = BuiltIn.wo
     #expect(run(["plan", "m.terra", "--profile", "p.toml", "--json"], in: world) == .success)
     let plan = try object(world.outputText)
     let regions = try #require(plan["regions"] as? [[String: Any]])
-    #expect(regions.count == 16)
+    #expect(regions.count == 17)
     let sum = regions.compactMap { $0["bytes"] as? Int }.reduce(0, +)
     #expect(plan["total_bytes"] as? Int == sum)
     #expect(plan["context"] as? Int == 256 && plan["threads"] as? Int == 1)

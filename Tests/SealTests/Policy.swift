@@ -61,5 +61,21 @@ enum Policy {
   }
 
   /// What `logits` prints for `Logits.policies`.
-  static let hashes: [String: String] = [:]
+  static let hashes = [
+    "full": "8f7f9168d9e65fd971be7a650e25aaff0299e4d26f668315bd3aaaae715f3adc",
+    "streaming": "965610074690c1dc99bda62b12bbe76a26ebb83dd8691857fea41a307b4ff03c",
+    "truncate": "330d5f691a1cd1203c52a39e534fbf49fc7290abc72e083692d91ad4bf0b1128",
+    "h2o": "c777e5a4f717093d84c8604f4229e019a44456654c392a382011879ae16ee69c",
+    "tova": "06d17e18b2ca4783ecf2f730c0f119da7a7d3c502fbb6acf66aa3897b15c61e9",
+    "snapkv": "8f5c6be462b1ef713d7a118916cc89ca8ab22346a722d7d58e39ae4c5c030005",
+    "scissorhands": "b20dc29fa3c7462adbe8be2401b414fcfa61767d23e0e8080b5099d340e1b27a",
+    "scissorhands-paper": "b60cb7df467aebc9c69b439440d2b74debc89f8894c7af32fe1791fa28a71524",
+    "citrus-shared": "2732b96049a80780a57f3c98222f5d0bdf5c6eb9313ae5c8d483a48a11e01f09",
+    "citrus-individual": "aef0f4b593652d588f657167894ac2beeec58c34ec3a95a389c2dc49752b1a5e",
+    "infinipot": "db22a650778a0c39c798b502f0120b63923c046edeb213f79699e38ac3151a5c",
+    "gemfilter": "efdd83a66cbd402fd3c76caf8001a2a8ef8bfc11877092c322208e77ccdaf3aa",
+    "gemfilter-vote": "96a3fa81ec642cf28394c6f1bcdc72ca795fd0927979100d4962aa567b5bd1b2",
+    "valuediff": "ddeb5b7f1f0f1a2fba321443b5dab508eea56b41e3b751444e9ed8a4229fa1d1",
+    "valuediff-h2o": "96a9936947958ae04dd4d6263cccd99642cd3343b5d960357f8b258cf70a875e",
+  ]
 }
