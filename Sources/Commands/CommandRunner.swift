@@ -25,8 +25,10 @@ package enum CommandRunner<System: Host> {
   }
 
   /// Prints an error that ends the command; its exit code.
+  ///
+  /// The process may be sealed by now, so whether a person watches is not asked.
   package static func report(_ failure: Failure, in memory: PlanningMemory) -> ExitCode {
-    var console = Console<System>(memory)
+    var console = Console<System>(memory, isWatched: false)
     console.report(failure)
     return failure.exitCode
   }

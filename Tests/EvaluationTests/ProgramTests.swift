@@ -91,6 +91,26 @@ struct ProgramTests {
     }
   }
 
+  /// The full cache has room for a stream alone, without the question that is not asked of it.
+  @Test func streamsAloneAreRead() throws {
+    let cases = try cases(["--policy", "full", "--tasks", "ppl", "--lengths", "256"])
+    #expect(cases.split(separator: "\n").count == 1)
+  }
+
+  /// A sealed child can still say what is wrong.
+  @Test func anErrorAfterTheSealHasItsMessage() throws {
+    // A request of 9 tokens for a cache of 8: magic, kind, document, question, reply, stop byte ….
+    let words: [Int32] = [0x3156_4554, 0, 5, 4, 0, 10, 0, -1, 0, 0] + Array(300..<309)
+    let input = words.reduce(into: Data()) { data, word in
+      for place in 0..<4 { data.append(UInt8(truncatingIfNeeded: word >> (8 * place))) }
+    }
+    let model = try #require(Program.path) + "_terrarium.resources/built-in.terra"
+    let ended = try Program.run(
+      ["eval-worker", "4096", "-", "0", model, "--policy", "full", "--context", "8"], input: input)
+    #expect(ended.status == 78)
+    #expect(ended.errors.contains("9 tokens does not fit the context of 8"), "\(ended.errors)")
+  }
+
   /// Every policy gives the full cache's distributions where prompt, reserve and reply fit.
   @Test(arguments: ["int8", "int4", "int8,int4"])
   func whereAllFitsEveryPolicyIsTheFullCache(formats: String) throws {

@@ -79,12 +79,14 @@ enum Program {
   }
 
   /// Runs the program to its end; what it writes goes through files, which never fill up.
-  static func run(_ words: [String]) throws -> Ended {
+  static func run(_ words: [String], input: Data = Data()) throws -> Ended {
     try withFolder { folder in
+      let source = folder.appending(path: "input")
+      try input.write(to: source)
       let process = Process()
       process.executableURL = URL(filePath: try #require(path))
       process.arguments = words
-      process.standardInput = FileHandle.nullDevice
+      process.standardInput = try FileHandle(forReadingFrom: source)
       let files = try ["output", "errors"].map { name in
         let file = folder.appending(path: name)
         try Data().write(to: file)

@@ -101,9 +101,10 @@ struct CaseRunner<System: Host> {
     // Policies make room; a cache that keeps everything must have it.
     guard session.shape.eviction.policy == .full else { return }
     let map = session.cache.map
-    guard map.admits(prompt.count + request.reply.count - 1) else {
-      throw .promptTooLong(tokens: prompt.count + request.reply.count, slots: map.slots)
-    }
+    // Nobody asks about a stream.
+    let isStream = request.kind == CaseFrame.Kind.stream
+    let read = (isStream ? request.documentTokens : prompt.count) + request.reply.count
+    guard map.admits(max(read, 1) - 1) else { throw .promptTooLong(tokens: read, slots: map.slots) }
   }
 
   private func answer(_ request: CaseRequest) throws(Failure) {
