@@ -18,7 +18,8 @@ package import Units
 extension KVCache {
   /// scores[slot] is lower the more alike the slot's value is to the mean of all taken slots.
   ///
-  /// Scores have 32 bits; free slots have `Selection.protected`. `positions` and `scores` have an element for each slot that was ever taken.
+  /// Scores have 32 bits; free slots have `Selection.protected`. `positions` and `scores` have an
+  /// element for each slot that was ever taken.
   package func scoreDifferences(
     layer: Int, head: Int, positions: FixedBuffer<UInt32>, into scores: FixedBuffer<UInt64>
   ) {

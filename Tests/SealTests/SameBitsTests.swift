@@ -208,7 +208,7 @@ struct Setting: CustomTestStringConvertible {
     try ids.write(to: file)
     let other = try Setting.native[0].hash(logits, ids: file.path, model: logits.model())
     #expect(other != logits.hash)
-    #expect(Set((Logits.all + Logits.shared).map(\.hash)).count == 6)
+    #expect(Set((Logits.all + Logits.shared).map(\.hash)).count == 7)
     #expect(Set(Logits.policies.map(\.hash)).count == Policy.names.count)
   }
 }
