@@ -95,7 +95,7 @@ struct RowCourse<System: Host> {
       throw .promptTooLong(tokens: prompt, slots: settings.promptMax)
     }
     let instruction = instructionTokens(of: prompt)
-    try announce(
+    try session.announce(
       document: prompt - instruction, instruction: ids.extracting(0..<instruction))
     session.restart()
   }
@@ -162,22 +162,13 @@ struct RowCourse<System: Host> {
   ) throws(Failure) {
     let instruction = instructionTokens(of: total)
     for index in 0..<instruction { ids[index] = token() }
-    try announce(document: total - instruction, instruction: ids.extracting(0..<instruction))
+    try session.announce(
+      document: total - instruction, instruction: ids.extracting(0..<instruction))
     if policy == .gemFilter {
       _ = try readFiltered(count)
     } else {
       try prefill(count, at: position(0))
       if endsPrompt { session.endPrompt() }
-    }
-  }
-
-  private func announce(
-    document: Int, instruction: FixedBuffer<Int32>
-  ) throws(Failure) {
-    do throws(Evictor.PromptDefect) {
-      try session.beginPrompt(document: document, instruction: instruction)
-    } catch {
-      throw .prompt(error, policy: session.shape.profile.policy.name)
     }
   }
 
@@ -193,7 +184,7 @@ struct RowCourse<System: Host> {
     }
     let chosen = System.nanoseconds() - start
     let document = min(instruction, kept.count)
-    try announce(document: document, instruction: kept.extracting(document..<kept.count))
+    try session.announce(document: document, instruction: kept.extracting(document..<kept.count))
     try prefill(kept.count, at: 0, kept)
     if kept.count > 0 { try project(kept.count) }
     session.endPrompt()
@@ -204,19 +195,8 @@ struct RowCourse<System: Host> {
   private mutating func prefill(
     _ count: Int, at start: Int, _ given: FixedBuffer<Int32>? = nil
   ) throws(Failure) {
-    var (done, room) = (0, 0)
-    while done < count {
-      if System.isInterrupted { throw .interrupted }
-      if room == 0 { room = session.makeRoom(for: count - done) }
-      if room == 0 { throw .nonFinite(position: start + done) }
-      let now = min(session.tile.count, room)
-      room -= now
-      for index in 0..<now { session.tile[index] = given?[done + index] ?? token() }
-      guard session.prefill(start: start + done, count: now, lastRowOnly: true) else {
-        throw .nonFinite(position: start + done + now)
-      }
-      done += now
-    }
+    var reader = TileReader<System>(count: count, at: start, lastRowOnly: true)
+    while try reader.next(session, token: { given?[$0] ?? token() }) != nil {}
   }
 
   /// Computes the logits of the token at `position`, the last of the tile at hand.

@@ -12,6 +12,9 @@ package import Units
 package struct TileReader<System: Host> {
   private let tokens: FixedBuffer<Int32>
 
+  /// How many tokens are to be read.
+  private let count: Int
+
   /// Stream position of the first of the tokens.
   private let position: Int
 
@@ -27,6 +30,15 @@ package struct TileReader<System: Host> {
   /// Starts with the first of `tokens`, which stands at `position` of the stream.
   package init(_ tokens: FixedBuffer<Int32>, at position: Int, lastRowOnly: Bool = false) {
     self.tokens = tokens
+    count = tokens.count
+    self.position = position
+    self.lastRowOnly = lastRowOnly
+  }
+
+  /// Starts with the first of `count` tokens that each call of `next` is told.
+  package init(count: Int, at position: Int, lastRowOnly: Bool = false) {
+    tokens = .empty
+    self.count = count
     self.position = position
     self.lastRowOnly = lastRowOnly
   }
@@ -36,13 +48,21 @@ package struct TileReader<System: Host> {
   /// Returns which of the tokens it held, `nil` once all were read. Its rows, or its last one,
   /// can be projected until the next call. Throws where the user interrupts and where a number is not finite.
   package mutating func next(_ session: Session) throws(Failure) -> Range<Int>? {
-    let left = tokens.count - done
+    let tokens = tokens
+    return try next(session) { tokens[$0] }
+  }
+
+  /// The same with tokens that `token` tells one by one, in their order.
+  package mutating func next(
+    _ session: Session, token: (_ index: Int) -> Int32
+  ) throws(Failure) -> Range<Int>? {
+    let left = count - done
     if left == 0 { return nil }
     if System.isInterrupted { throw .interrupted }
     if room == 0 { room = session.makeRoom(for: left) }
     if room == 0 { throw .nonFinite(position: position + done) }
     let tile = done..<done + min(session.tile.count, room)
-    for index in tile { session.tile[index - tile.lowerBound] = tokens[index] }
+    for index in tile { session.tile[index - tile.lowerBound] = token(index) }
     guard
       session.prefill(
         start: position + tile.lowerBound, count: tile.count, lastRowOnly: lastRowOnly)
@@ -62,13 +82,20 @@ extension Session {
     document: Int, instruction: FixedBuffer<Int32>, catalyst: FixedBuffer<Int32> = .empty,
     tokens: Int, at position: Int = 0
   ) throws(Failure) {
+    try announce(document: document, instruction: instruction, catalyst: catalyst)
+    guard admits(position + tokens - 1) else {
+      throw refusal(of: position + tokens)
+    }
+  }
+
+  /// The same where the cache is known to take it.
+  package func announce(
+    document: Int, instruction: FixedBuffer<Int32>, catalyst: FixedBuffer<Int32> = .empty
+  ) throws(Failure) {
     do throws(Evictor.PromptDefect) {
       try beginPrompt(document: document, instruction: instruction, catalyst: catalyst)
     } catch {
       throw .prompt(error, policy: shape.profile.policy.name)
-    }
-    guard admits(position + tokens - 1) else {
-      throw refusal(of: position + tokens)
     }
   }
 

@@ -100,8 +100,7 @@ package struct Session: BitwiseCopyable {
 
   var scratch: Scratch
   let attentionScratch: FixedBuffer<AttentionScratch>
-  /// What several threads make of the runs of one token, or of a block of tokens that overwrite
-  /// slots: [KV heads, runs, tokens, query heads of each].
+  /// What several threads make of the runs of one token: [KV heads, runs, query heads of each].
   let parts: AttentionParts
 
   /// What softmax left of these runs, where the policy looks at probabilities: [query heads].
