@@ -4,6 +4,7 @@
 #ifndef CKERNELS_COMMON_H
 #define CKERNELS_COMMON_H
 
+#include "Differences.h"
 #include "Eviction.h"
 #include "Layout.h"
 #include "Math.h"

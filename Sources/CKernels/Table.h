@@ -30,7 +30,9 @@
   void set##_add_row(const uint32_t *, size_t, int64_t *);                                      \
   void set##_count_low(const kernel_low_votes *);                                               \
   size_t set##_count_positions(const uint32_t *, size_t, uint32_t, uint32_t);                   \
-  size_t set##_lowest(const int64_t *, const uint32_t *, size_t, uint32_t, uint32_t)
+  size_t set##_lowest(const int64_t *, const uint32_t *, size_t, uint32_t, uint32_t);            \
+  void set##_differences_int8(const kernel_differences *);                                      \
+  void set##_differences_int4(const kernel_differences *)
 
 #define KERNEL_TABLE(name, set)                                                                 \
   const kernel_table name = {                                                                   \
@@ -44,6 +46,7 @@
       set##_append_value_int8, set##_append_value_int4, scores_int8,                            \
       scores_int4,            set##_softmax,         set##_merge,           set##_probabilities, \
       set##_add_row,          set##_count_low,       set##_count_positions, set##_lowest,        \
+      set##_differences_int8, set##_differences_int4,                                           \
       weighted_sum_int8,      weighted_sum_int4,                                                \
   }
 

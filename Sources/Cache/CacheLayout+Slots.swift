@@ -45,17 +45,6 @@ extension KeyLayout {
 }
 
 extension ValueLayout {
-  /// The quant of dimension `k` of slot `slot` of the block that begins at byte `block`.
-  func quant(_ k: Int, slot: Int, of values: FixedBuffer<UInt8>, block: Int) -> Int8 {
-    switch format {
-    case .int8:
-      return Int8(bitPattern: values[block + k / 16 * 512 + slot / 4 * 64 + k % 16 * 4 + slot % 4])
-    case .int4:
-      let byte = values[block + k / 16 * 256 + slot / 8 * 64 + k % 16 * 4 + slot % 4]
-      return Int8(byte >> UInt8(slot & 4) & 15) - 8
-    }
-  }
-
   /// Copies the value of one slot over that of another, bit for bit.
   func move(from source: Int, to target: Int, in values: FixedBuffer<UInt8>) {
     let (from, to) = (source / 32 * blockBytes, target / 32 * blockBytes)

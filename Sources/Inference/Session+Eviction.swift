@@ -201,8 +201,8 @@ extension Session {
   /// Scores the slots of a set by how much their values differ from the mean.
   private func scoreDifferences(_ set: Int, _ scratch: EvictionScratch) {
     let (layer, heads) = heads(of: set)
-    cache.scoreDifferences(
-      layer: layer, head: heads.lowerBound,
+    kernels.differences(
+      of: cache.values(layer: layer, head: heads.lowerBound), layout: cache.valueLayout,
       positions: evictor.table.positions(set).extracting(0..<evictor.progress.used),
       into: scratch.scores)
   }

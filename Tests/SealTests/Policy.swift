@@ -75,7 +75,7 @@ enum Policy {
     "infinipot": "db22a650778a0c39c798b502f0120b63923c046edeb213f79699e38ac3151a5c",
     "gemfilter": "efdd83a66cbd402fd3c76caf8001a2a8ef8bfc11877092c322208e77ccdaf3aa",
     "gemfilter-vote": "96a3fa81ec642cf28394c6f1bcdc72ca795fd0927979100d4962aa567b5bd1b2",
-    "valuediff": "ddeb5b7f1f0f1a2fba321443b5dab508eea56b41e3b751444e9ed8a4229fa1d1",
+    "valuediff": "242e9331594ef86ffa8470b4ff71c1f50f97227872b0c3868f4ab8da2ce33830",
     "valuediff-h2o": "96a9936947958ae04dd4d6263cccd99642cd3343b5d960357f8b258cf70a875e",
   ]
 }

@@ -6,27 +6,41 @@ package enum ValueDifferences {
   package static func similarities(
     _ values: [[QuantizedGroup]], isInt4: Bool, dimensions: Int
   ) -> [Int] {
-    let exact = values.map { wholeNumbers($0, isInt4: isInt4, dimensions: dimensions) }
-    let lengths = exact.map { root(of: $0.reduce(0) { $0 + $1 * $1 }) }
+    let directions = values.map { direction($0, isInt4: isInt4, dimensions: dimensions) }
     var anchor = [Int](repeating: 0, count: dimensions)
-    for (value, length) in zip(exact, lengths) where length > 0 {
-      for k in 0..<dimensions { anchor[k] += direction(value[k], length: length) }
+    for direction in directions {
+      for k in 0..<dimensions { anchor[k] += direction[k] }
     }
-    return zip(exact, lengths).map { value, length in
-      length == 0 ? 0 : zip(value, anchor).reduce(0) { $0 + $1.0 * $1.1 } / length
+    var divisor = 1
+    while anchor.contains(where: { abs($0) / divisor >= 1 << 18 }) { divisor *= 2 }
+    anchor = anchor.map { quotient($0, divisor) }
+    return directions.map { direction in
+      quotient(zip(direction, anchor).reduce(0) { $0 + $1.0 * $1.1 }, 1 << 12)
     }
   }
 
-  /// Quants times scales in units of 2^-24, by as few halvings as make every scale fit 16 bits.
-  private static func wholeNumbers(
+  /// A value over its length, in units of 2^-20: each scale to whole units, times its quants.
+  private static func direction(
     _ groups: [QuantizedGroup], isInt4: Bool, dimensions: Int
   ) -> [Int] {
-    let scales = groups.map { Int(Float16Bits.float($0.scale) * 16_777_216) }
-    var divisor = 1
-    while scales.contains(where: { abs($0) / divisor > 65_535 }) { divisor *= 2 }
-    return (0..<dimensions).map { k in
-      (Int(groups[k / 32].quants[k % 32]) - (isInt4 ? 8 : 0)) * (scales[k / 32] / divisor)
+    let quants = (0..<dimensions).map { k in
+      Int(groups[k / 32].quants[k % 32]) - (isInt4 ? 8 : 0)
     }
+    let scales = wholeNumbers(groups.map { Float16Bits.float($0.scale) })
+    let square = quants.indices.reduce(0) { sum, k in
+      sum + quants[k] * scales[k / 32] * (quants[k] * scales[k / 32])
+    }
+    if square == 0 { return [Int](repeating: 0, count: dimensions) }
+    let inverse = (1 << 44) / root(of: square)
+    return quants.indices.map { k in quants[k] * quotient(scales[k / 32] * inverse, 1 << 24) }
+  }
+
+  /// Scales in units of 2^-24, by as few halvings as make every one fit 16 bits.
+  private static func wholeNumbers(_ scales: [Float]) -> [Int] {
+    let exact = scales.map { Int($0 * 16_777_216) }
+    var divisor = 1
+    while exact.contains(where: { abs($0) / divisor > 65_535 }) { divisor *= 2 }
+    return exact.map { $0 / divisor }
   }
 
   private static func root(of square: Int) -> Int {
@@ -38,10 +52,9 @@ package enum ValueDifferences {
     return low
   }
 
-  /// To the nearest multiple of 2^-14.
-  private static func direction(_ element: Int, length: Int) -> Int {
-    let scaled = element * ((1 << 44) / length) + 1 << 29
-    let quotient = scaled / (1 << 30)
-    return scaled < 0 && quotient * (1 << 30) != scaled ? quotient - 1 : quotient
+  /// Rounded down.
+  private static func quotient(_ number: Int, _ divisor: Int) -> Int {
+    let towardsZero = number / divisor
+    return number < 0 && towardsZero * divisor != number ? towardsZero - 1 : towardsZero
   }
 }

@@ -121,6 +121,15 @@ typedef struct {
   uint16_t *more_votes;       // [slot_count], or NULL
 } kernel_low_votes;
 
+// How little the values in slots are like their mean: see KernelSet.differences.
+typedef struct {
+  const uint8_t *values;      // blocks of 32 slots
+  size_t dimensions;          // at most 512
+  const uint32_t *positions;  // [slot_count], UINT32_MAX where a slot is free
+  size_t slot_count;
+  uint64_t *scores;           // [slot_count], UINT64_MAX where a slot is free
+} kernel_differences;
+
 typedef struct {
   // Elementwise. exponential: 0 below -87.33, infinite above 88.72.
   void (*exponential)(const float *x, float *y, size_t count);
@@ -168,6 +177,8 @@ typedef struct {
   // equal scores the lowest position; `count` where there is none.
   size_t (*lowest)(const int64_t *scores, const uint32_t *positions, size_t count, uint32_t from,
                    uint32_t to);
+  void (*differences_int8)(const kernel_differences *arguments);
+  void (*differences_int4)(const kernel_differences *arguments);
   void (*weighted_sum_int8)(const kernel_weighted_sum *arguments);
   void (*weighted_sum_int4)(const kernel_weighted_sum *arguments);
 } kernel_table;
