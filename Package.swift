@@ -50,7 +50,7 @@ let package = Package(
     swift("ModelFormat", ["Units", "Quantization", "Kernels"]),
     swift("Tokenization", ["Units", "CUnicode"]),
     swift("Eviction", ["Units", "Memory", "Kernels"]),
-    swift("Cache", ["Units", "Memory", "Quantization", "Kernels", "Eviction"]),
+    swift("Cache", ["Units", "Memory", "Kernels", "Eviction"]),
     swift(
       "Inference",
       [
@@ -115,7 +115,7 @@ let package = Package(
     tests("EvictionTests", ["Units", "Memory", "Kernels", "Eviction", "TestSupport"]),
     tests(
       "CacheTests",
-      ["Units", "Memory", "Quantization", "Kernels", "Eviction", "Cache", "TestSupport"]),
+      ["Units", "Memory", "Kernels", "Eviction", "Cache", "TestSupport"]),
     tests(
       "InferenceTests",
       [

@@ -159,13 +159,13 @@ package struct Benchmark {
       environment.progress("\(label): repetition \(repetition) of \(request.repetitions)")
       // Right before and right after, because the bandwidth of shared machines comes and goes.
       measureLimits()
-      // Whoever comes first finds other things in the processor's caches.
-      if repetition % 2 == 0 { try repeatBeside(full, into: &policy) }
-      process.send("r")
-      let sample = try Answer(process, kind: "sample")
-      samples.append(UInt64(try sample.integer("ns")))
-      try policy?.add(sample)
-      if repetition % 2 == 1 { try repeatBeside(full, into: &policy) }
+      if let full {
+        samples.append(try repeatInTurn(process, full, isOdd: repetition % 2 == 1, into: &policy))
+      } else {
+        let sample = try RepetitionAnswer(asking: process, "r")
+        samples.append(sample.nanoseconds)
+        policy?.add(sample)
+      }
       measureLimits()
       for (index, variant) in variants.enumerated() {
         let nanoseconds = try peer?.run(
@@ -186,13 +186,24 @@ package struct Benchmark {
     return result
   }
 
-  /// One repetition of the full cache, where there is one beside the row.
-  private func repeatBeside(
-    _ full: LineProcess?, into policy: inout PolicyFigures?
-  ) throws(BenchmarkError) {
-    guard let full else { return }
-    full.send("r")
-    policy?.full.append(UInt64(try Answer(full, kind: "sample").integer("ns")))
+  /// One repetition of a policy and one of the full cache, stretch by stretch in turn, so that what
+  /// else the machine does meets both; the nanoseconds of the first.
+  ///
+  /// Whoever comes first finds other things in the processor's caches, so the order changes.
+  private func repeatInTurn(
+    _ process: LineProcess, _ full: LineProcess, isOdd: Bool, into policy: inout PolicyFigures?
+  ) throws(BenchmarkError) -> UInt64 {
+    var own = RepetitionAnswer()
+    var beside = RepetitionAnswer()
+    var isFirst = isOdd
+    while own.left > 0 || beside.left > 0 {
+      if isFirst && own.left > 0 { own.add(try RepetitionAnswer(asking: process, "s")) }
+      if beside.left > 0 { beside.add(try RepetitionAnswer(asking: full, "s")) }
+      if !isFirst && own.left > 0 { own.add(try RepetitionAnswer(asking: process, "s")) }
+      isFirst.toggle()
+    }
+    policy?.add(own, beside: beside)
+    return own.nanoseconds
   }
 
   /// Ends the process of a row; its last answer.
@@ -224,6 +235,45 @@ package struct Benchmark {
       limits: MachineLimits(readBytes: 0, int8Operations: 0, int4Operations: 0),
       launchNanoseconds: try ready.integer("launch"), plannedBytes: try ready.integer("planned"),
       peakBytes: try end.integer("peak"), allocations: try end.integer("allocations"))
+  }
+}
+
+/// What a measured row answers to the order of a repetition, or of the stretches of one.
+package struct RepetitionAnswer: Equatable, Sendable {
+  /// How long it took.
+  package var nanoseconds: UInt64 = 0
+  /// Tokens run over the cache only to see what they look at.
+  package var probedRows = 0
+  /// Logits of tokens of a prompt, and how long they take.
+  package var outputRows = 0
+  package var outputNanoseconds: UInt64 = 0
+  /// The first pass over a prompt; 0: there is none.
+  package var filterNanoseconds: UInt64 = 0
+  /// Tokens of the repetition that are still to come.
+  package var left = 1
+
+  /// Before the first stretch.
+  package init() {}
+
+  init(asking process: LineProcess, _ order: String) throws(BenchmarkError) {
+    process.send(order)
+    let answer = try Answer(process, kind: "sample")
+    nanoseconds = UInt64(max(try answer.integer("ns"), 0))
+    probedRows = try answer.integer("rows")
+    outputRows = try answer.integer("outputs")
+    outputNanoseconds = UInt64(max(try answer.integer("outputns"), 0))
+    filterNanoseconds = UInt64(max(try answer.integer("filter"), 0))
+    left = try answer.integer("left")
+  }
+
+  /// Adds the stretch that follows.
+  package mutating func add(_ next: RepetitionAnswer) {
+    nanoseconds += next.nanoseconds
+    probedRows += next.probedRows
+    outputRows += next.outputRows
+    outputNanoseconds += next.outputNanoseconds
+    filterNanoseconds += next.filterNanoseconds
+    left = next.left
   }
 }
 

@@ -67,8 +67,7 @@ struct BenchmarkRow {
     let slots = try ready.integer("slots")
     return PolicyFigures(
       name: policy, slots: budget ?? slots, tokens: test.tokens,
-      attendedSlots: try ready.integer("attended"),
-      outputNanoseconds: try ready.integer("output"))
+      attendedSlots: try ready.integer("attended"))
   }
 
   /// The row of the full cache that this one is measured beside: with as many slots as attention goes
@@ -102,88 +101,5 @@ struct BenchmarkRow {
     cost += model.work(
       prompt: kept, generated: test.generated, depth: 0, tileTokens: tileTokens)
     return cost
-  }
-}
-
-/// What a row under a policy was measured beside: the full cache, in turn.
-package struct PolicyFigures: Equatable, Sendable {
-  /// The policy.
-  package let name: String
-  /// The budget; where there is none, the slots of the cache.
-  package let slots: Int
-  /// Tokens of one repetition.
-  package let tokens: Int
-  /// Slots that attention goes over.
-  package let attendedSlots: Int
-  /// How long the logits of one token take.
-  package let outputNanoseconds: Int
-  /// Nanoseconds of each repetition with the full cache; empty: this is the full cache.
-  package var full: [UInt64] = []
-  /// Tokens run over the cache only to see what they look at, in all repetitions.
-  package var probedRows = 0
-  /// Logits of tokens of a prompt, in all repetitions.
-  package var outputRows = 0
-  /// Nanoseconds of the first pass over the prompt, in each repetition; empty: there is none.
-  package var filter: [UInt64] = []
-  private var repetitions = 0
-
-  package init(
-    name: String, slots: Int, tokens: Int, attendedSlots: Int, outputNanoseconds: Int
-  ) {
-    self.name = name
-    self.slots = slots
-    self.tokens = tokens
-    self.attendedSlots = attendedSlots
-    self.outputNanoseconds = outputNanoseconds
-  }
-
-  /// Takes in what a repetition answered.
-  mutating func add(_ sample: Answer) throws(BenchmarkError) {
-    add(
-      probedRows: try sample.integer("rows"), outputRows: try sample.integer("outputs"),
-      filterNanoseconds: UInt64(max(try sample.integer("filter"), 0)))
-  }
-
-  /// Takes in one repetition.
-  package mutating func add(probedRows: Int, outputRows: Int, filterNanoseconds: UInt64) {
-    self.probedRows += probedRows
-    self.outputRows += outputRows
-    if filterNanoseconds > 0 { filter.append(filterNanoseconds) }
-    repetitions += 1
-  }
-
-  /// Probed tokens for each token of the stream.
-  package var probedRowsPerToken: Double { perToken(probedRows) }
-
-  /// Logits of the prompt for each token of the stream.
-  package var outputRowsPerToken: Double { perToken(outputRows) }
-
-  private func perToken(_ count: Int) -> Double {
-    Double(count) / Double(max(repetitions * tokens, 1))
-  }
-
-  /// How much longer than the full cache a repetition takes, as a share of the full cache's time:
-  /// the ratio of the medians, less 1.
-  package func addedShare(_ samples: Samples) -> Double? {
-    guard !full.isEmpty else { return nil }
-    return Self.median(samples.nanoseconds) / max(Self.median(full), 1) - 1
-  }
-
-  /// The same without what the paper asks for beside the tokens of the stream.
-  ///
-  /// Probed tokens count as tokens of the full cache, and the logits of a prompt's tokens are taken
-  /// off. `nil` where a prompt is read in two passes.
-  package func workShare(_ samples: Samples) -> Double? {
-    guard !full.isEmpty, filter.isEmpty else { return nil }
-    let outputs = outputRowsPerToken * Double(tokens) * Double(outputNanoseconds)
-    let tokens = 1 + probedRowsPerToken
-    return (Self.median(samples.nanoseconds) - outputs) / max(Self.median(full) * tokens, 1) - 1
-  }
-
-  /// Seconds of the first pass over a prompt; `nil` where there is none.
-  package var filterSeconds: Double? { filter.isEmpty ? nil : Self.median(filter) / 1e9 }
-
-  private static func median(_ nanoseconds: [UInt64]) -> Double {
-    Statistics.median(nanoseconds.map { Double($0) })
   }
 }

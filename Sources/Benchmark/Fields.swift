@@ -116,8 +116,11 @@ extension BenchmarkResult {
       fields += [
         ("full_avg_ts", .real(full.mean)), ("full_stddev_ts", .real(full.standardDeviation)),
         ("full_median_ts", .real(full.median)),
-        ("added_share", .real(policy.addedShare(samples) ?? 0)),
-        ("policy_share", .real(policy.workShare(samples) ?? 0)),
+        ("added_share", .real(policy.added?.median ?? 0)),
+        ("added_share_error", .real(policy.added?.error ?? 0)),
+        ("policy_share", .real(policy.work?.median ?? 0)),
+        ("policy_share_error", .real(policy.work?.error ?? 0)),
+        ("output_share", .real(policy.output?.median ?? 0)),
       ]
     }
     return fields

@@ -78,18 +78,18 @@ package struct MarkdownTable {
   }
 
   private static var policyColumns: [Column] {
-    func percent(_ share: Double?) -> String { share.map { decimal($0 * 100, 1) } ?? "-" }
+    func percent(_ share: AddedShare?) -> String {
+      guard let share else { return "-" }
+      let sign = share.median < 0 ? "" : "+"
+      return "\(sign)\(decimal(share.median * 100, 1)) ± \(decimal(share.error * 100, 1))"
+    }
     return [
       Column("full t/s", 8) { result in
         guard let full = result.policy?.full, !full.isEmpty else { return "-" }
         return decimal(Samples(tokens: result.test.tokens, nanoseconds: full).median, 2)
       },
-      Column("added %", 7) { result in
-        percent(result.policy.flatMap { $0.addedShare(result.samples) })
-      },
-      Column("policy %", 8) { result in
-        percent(result.policy.flatMap { $0.workShare(result.samples) })
-      },
+      Column("added %", 12) { percent($0.policy?.added) },
+      Column("policy %", 12) { percent($0.policy?.work) },
     ]
   }
 
@@ -100,15 +100,14 @@ package struct MarkdownTable {
       let row = "\(policy.name), \(policy.slots) slots, \(result.test.name)"
       let median = Statistics.median(result.samples.nanoseconds.map { Double($0) }) / 1e9
       if let first = policy.filterSeconds {
-        let share = policy.addedShare(result.samples).map {
-          ", \(decimal($0 + 1, 2)) of the full cache's"
-        }
+        let share = policy.added.map { ", \(decimal($0.median + 1, 2)) of the full cache's" }
         return "\(row): the first token after \(decimal(median, 2)) s\(share ?? ""): first pass "
           + "\(decimal(first, 2)) s, then \(decimal(median - first, 2)) s"
       }
-      guard policy.probedRows > 0 || policy.outputRows > 0 else { return nil }
+      guard policy.probedRowsPerToken > 0 || policy.outputRowsPerToken > 0 else { return nil }
+      let output = policy.output.map { ", +\(decimal($0.median * 100, 1)) %" } ?? ""
       return "\(row): for each token \(decimal(policy.probedRowsPerToken, 3)) more that are only "
-        + "run to choose, and the logits of \(decimal(policy.outputRowsPerToken, 3))"
+        + "run to choose, and the logits of \(decimal(policy.outputRowsPerToken, 3))\(output)"
     }
   }
 
@@ -147,10 +146,13 @@ package struct MarkdownTable {
       lines.append("medians of \(first.samples.nanoseconds.count), in turn with \(first.peerName)")
     }
     if results.contains(where: { $0.policy != nil }) {
+      let count = first.samples.nanoseconds.count
+      let pairs = count == 1 ? "1 pair" : "\(count) pairs"
       lines += Self.apart(results)
       lines.append(
-        "full t/s: the full cache with as many slots as attention goes over, in turn; added %: the "
-          + "policy's time over its, medians; policy %: without the tokens and logits named above")
+        "full t/s: the full cache with as many slots as attention goes over, in turn; added %: how "
+          + "much longer the policy takes, median of \(pairs) ± its standard error; policy %: "
+          + "without the tokens and logits named above")
     }
     let allocations = results.reduce(0) { $0 + $1.allocations }
     lines.append("allocations after launch: \(allocations)")

@@ -12,9 +12,9 @@ internal import Units
 /// A row of the benchmark as a process of its own: launched, sealed and measured like any run.
 ///
 /// It takes its orders line by line, so that whoever started it decides when each repetition
-/// happens: `r` runs one, anything else, or the end of the input, ends it. It answers `ready …` once
-/// it is sealed, the cache filled to the depth and everything warm, `sample …` after each repetition,
-/// and `end …` last.
+/// happens: `r` runs one, `s` the next stretch of one; anything else, or the end of the input, ends
+/// it. It answers `ready …` once it is sealed, the cache filled to the depth and everything warm,
+/// `sample …` after each repetition or stretch, and `end …` last.
 package enum MeasuredRow<System: Host> {
   /// Runs the row of the words from `start` on: tokens of the prompt, tokens to generate, tokens of
   /// depth, the model (a pack file, or `synthetic:SHAPE:FORMAT`), then options of `logits`.
@@ -72,14 +72,16 @@ package enum MeasuredRow<System: Host> {
     let launched = System.nanoseconds() - start
 
     try course.begin()
-    try course.prepare()
     _ = try course.repetition(generated: min(work.generated, 1))
     describe(launch, session, launched: launched, &answer)
     describe(course, &answer)
     try send(&answer)
-    while try receive(order) {
-      try course.prepare()
-      describe(try course.repetition(generated: work.generated), &answer)
+    while let wanted = try receive(order) {
+      let sample =
+        wanted == .stretch
+        ? try course.stretch(generated: work.generated)
+        : try course.repetition(generated: work.generated)
+      describe(sample, &answer)
       try send(&answer)
     }
     answer.append("end peak ")
@@ -97,16 +99,18 @@ package enum MeasuredRow<System: Host> {
     answer.append(sample.probedRows)
     answer.append(" outputs ")
     answer.append(sample.outputRows)
+    answer.append(" outputns ")
+    answer.append(sample.outputNanoseconds)
     answer.append(" filter ")
     answer.append(Int(sample.filterNanoseconds))
+    answer.append(" left ")
+    answer.append(sample.left)
     answer.append("\n")
   }
 
   private static func describe(_ course: RowCourse<System>, _ answer: inout TextBuffer) {
     answer.append(" attended ")
     answer.append(course.attendedSlots)
-    answer.append(" output ")
-    answer.append(Int(course.outputNanoseconds))
     answer.append("\n")
   }
 
@@ -141,15 +145,25 @@ package enum MeasuredRow<System: Host> {
     format == .int8 ? "int8" : "int4"
   }
 
-  /// Whether another repetition is wanted.
-  private static func receive(_ order: FixedBuffer<UInt8>) throws(Failure) -> Bool {
+  private enum Order {
+    case repetition
+    case stretch
+  }
+
+  /// What is wanted next; `nil`: the end.
+  private static func receive(_ order: FixedBuffer<UInt8>) throws(Failure) -> Order? {
     while true {
       let count: Int
       do { count = try System.read(.standardInput, into: order) } catch {
         throw .host(error, .reading, Text("standard input"))
       }
-      if count == 0 { return false }
-      if order[0] != 10 { return order[0] == 114 }
+      if count == 0 { return nil }
+      switch order[0] {
+      case UInt8(ascii: "\n"): continue
+      case UInt8(ascii: "r"): return .repetition
+      case UInt8(ascii: "s"): return .stretch
+      default: return nil
+      }
     }
   }
 

@@ -30,10 +30,13 @@ struct RowSample: BitwiseCopyable {
   var nanoseconds: UInt64 = 0
   /// Tokens that were run over the cache only to see what they look at (citrus, infinipot).
   var probedRows = 0
-  /// Logits of tokens of a prompt (infinipot).
+  /// Logits of tokens of a prompt (infinipot), and how long they take.
   var outputRows = 0
+  var outputNanoseconds = 0
   /// The first pass over the prompt (gemfilter).
   var filterNanoseconds: UInt64 = 0
+  /// Tokens of the repetition that are still to come.
+  var left = 0
 }
 
 /// The random tokens of a row on their way through the model, under any policy.
@@ -48,8 +51,13 @@ struct RowCourse<System: Host> {
   /// Holds a prompt, or an instruction.
   private let ids: FixedBuffer<Int32>
   private var tokens = RandomWords(seed: 7)
-  /// How long the logits of one token take, at the least.
-  private(set) var outputNanoseconds = UInt64.max
+  /// The prompt of the repetition at hand, and how much of it and of the reply is still to come.
+  private var prompt: TileReader<System>?
+  private var promptLeft = 0
+  private var generated = 0
+  private var generatedLeft = 0
+  /// How long the logits of a tile take for each of its tokens, where the policy wants all of them.
+  private var outputNanoseconds = 0.0
 
   init(_ session: Session, ids: FixedBuffer<Int32>, work: RowWork) {
     (self.session, self.ids) = (session, ids)
@@ -112,30 +120,82 @@ struct RowCourse<System: Host> {
     }
   }
 
-  /// What comes before the clock starts.
-  mutating func prepare() throws(Failure) {
-    guard restarts else { return }
-    session.restart()
-    if policy != .gemFilter { try read(work.depth, of: work.depth + work.prompt) }
+  /// Tokens of a stretch: short enough that what disturbs one disturbs its neighbour.
+  private static var stretchTokens: (prompt: Int, generated: Int) { (64, 4) }
+
+  /// One repetition with as many generated tokens as are wanted, at one go.
+  mutating func repetition(generated: Int) throws(Failure) -> RowSample {
+    try prepare(generated: generated)
+    return try read(promptMax: .max, generatedMax: .max)
   }
 
-  /// One repetition, with as many generated tokens as are wanted.
-  mutating func repetition(generated: Int) throws(Failure) -> RowSample {
+  /// The next stretch of a repetition, or the first one of a new one.
+  mutating func stretch(generated: Int) throws(Failure) -> RowSample {
+    if promptLeft == 0 && generatedLeft == 0 { try prepare(generated: generated) }
+    let most = Self.stretchTokens
+    return try read(promptMax: most.prompt, generatedMax: most.generated)
+  }
+
+  /// What comes before the clock starts.
+  private mutating func prepare(generated: Int) throws(Failure) {
+    if restarts {
+      session.restart()
+      if policy != .gemFilter { try read(work.depth, of: work.depth + work.prompt) }
+    }
+    prompt = TileReader(count: work.prompt, at: position(work.depth), lastRowOnly: true)
+    promptLeft = work.prompt
+    (self.generated, generatedLeft) = (generated, generated)
+  }
+
+  /// Reads on, `promptMax` tokens of the prompt or a few more, or generates `generatedMax`.
+  private mutating func read(promptMax: Int, generatedMax: Int) throws(Failure) -> RowSample {
     let before = progress
     var sample = RowSample()
     let start = System.nanoseconds()
-    if policy == .gemFilter && work.prompt > 0 {
+    if promptLeft > 0 && policy == .gemFilter {
       sample.filterNanoseconds = try readFiltered(work.prompt + work.depth)
+      promptLeft = 0
     } else {
-      try prefill(work.prompt, at: position(work.depth))
-      if work.prompt > 0 { try project(work.prompt) }
-      if restarts { session.endPrompt() }
+      try readPrompt(promptMax)
     }
-    try generate(generated, at: position(work.depth + work.prompt))
+    if promptLeft == 0 { try generate(generatedMax) }
     sample.nanoseconds = System.nanoseconds() - start
     sample.probedRows = progress.probedRows - before.probedRows
     sample.outputRows = progress.outputRows - before.outputRows
+    if sample.outputRows > 0 {
+      try timeOutputs()
+      sample.outputNanoseconds = Int(Double(sample.outputRows) * outputNanoseconds)
+    }
+    sample.left = promptLeft + generatedLeft
     return sample
+  }
+
+  /// Reads `most` tokens of the prompt, or a few more up to the end of a tile.
+  private mutating func readPrompt(_ most: Int) throws(Failure) {
+    var done = 0
+    while promptLeft > 0 && done < most {
+      // The closure must not ask for all of this value while a part of it is changed.
+      let vocabulary = Int32(session.shape.model.vocabulary)
+      var words = tokens
+      defer { tokens = words }
+      guard
+        let tile = try prompt?.next(session, token: { _ in Self.token(&words, vocabulary) })
+      else { return }
+      done += tile.count
+      promptLeft -= tile.count
+    }
+    guard done > 0 && promptLeft == 0 else { return }
+    try project(work.prompt)
+    if restarts { session.endPrompt() }
+  }
+
+  /// Times the logits of the last tile once more, where it is a whole one.
+  private mutating func timeOutputs() throws(Failure) {
+    let rows = session.lastRow + 1
+    if rows < session.tile.count && outputNanoseconds > 0 { return }
+    let start = System.nanoseconds()
+    guard session.readOutputs() else { throw .nonFinite(position: position(0)) }
+    outputNanoseconds = Double(System.nanoseconds() - start) / Double(rows)
   }
 
   /// Slots that attention goes over at the end of a repetition.
@@ -200,27 +260,26 @@ struct RowCourse<System: Host> {
   }
 
   /// Computes the logits of the token at `position`, the last of the tile at hand.
-  private mutating func project(_ position: Int) throws(Failure) {
-    let start = System.nanoseconds()
+  private func project(_ position: Int) throws(Failure) {
     guard session.project(row: session.lastRow) else { throw .nonFinite(position: position) }
-    outputNanoseconds = min(outputNanoseconds, System.nanoseconds() - start)
   }
 
-  /// Runs `count` random tokens from stream position `start` on, one after the other, each with its
-  /// logits; nothing is sampled.
-  private mutating func generate(_ count: Int, at start: Int) throws(Failure) {
-    for index in 0..<count {
+  /// Runs up to `most` random tokens one after the other, each with its logits; nothing is sampled.
+  private mutating func generate(_ most: Int) throws(Failure) {
+    for _ in 0..<min(most, generatedLeft) {
       if System.isInterrupted { throw .interrupted }
-      _ = session.makeRoom(for: 1)
-      session.tile[0] = token()
-      guard session.prefill(start: start + index, count: 1) else {
-        throw .nonFinite(position: start + index)
-      }
-      try project(start + index)
+      let done = generated - generatedLeft
+      let position = position(work.depth + work.prompt + done)
+      try session.step(token(), at: position)
+      generatedLeft -= 1
     }
   }
 
   private mutating func token() -> Int32 {
-    Int32(tokens.next() >> 33) % Int32(session.shape.model.vocabulary)
+    Self.token(&tokens, Int32(session.shape.model.vocabulary))
+  }
+
+  private static func token(_ words: inout RandomWords, _ vocabulary: Int32) -> Int32 {
+    Int32(words.next() >> 33) % vocabulary
   }
 }

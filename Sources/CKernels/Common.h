@@ -211,6 +211,32 @@ void SET(append_key_int4)(uint8_t *tile, size_t dimensions, size_t slot, const f
   append_key(tile, dimensions, slot, x, INT4);
 }
 
+INLINE void read_key(const uint8_t *tile, size_t dimensions, size_t slot, float *y,
+                     const int format) {
+  const uint8_t *scales = tile + key_quant_bytes(dimensions, format) + slot * 2;
+  const size_t quad_bytes = format == INT8 ? 16 : 8;
+  for (size_t start = 0; start < dimensions; start += 32) {
+    const uint8_t *from = tile + start * quad_bytes + slot * 4;
+    int8_t quants[32];
+    for (size_t k = 0; k < 32 && start + k < dimensions; k += format == INT8 ? 4 : 8) {
+      if (format == INT8) __builtin_memcpy(quants + k, from + k * quad_bytes, 4);
+      else
+        for (size_t j = 0; j < 8; j++)
+          quants[k + j] = (int8_t)((from[k * quad_bytes + j % 4] >> (j & 4) & 15) - 8);
+    }
+    const size_t count = smaller_size(dimensions - start, 32);
+    const float scale = float_of_half(scales + start);
+    for (size_t k = 0; k < count; k++) y[start + k] = (float)quants[k] * scale;
+  }
+}
+
+void SET(read_key_int8)(const uint8_t *tile, size_t dimensions, size_t slot, float *y) {
+  read_key(tile, dimensions, slot, y, INT8);
+}
+void SET(read_key_int4)(const uint8_t *tile, size_t dimensions, size_t slot, float *y) {
+  read_key(tile, dimensions, slot, y, INT4);
+}
+
 INLINE void append_value(uint8_t *block, size_t dimensions, size_t slot, const float *x,
                          const int format) {
   const size_t tile_bytes = group_quant_bytes(format);

@@ -22,6 +22,8 @@
   void set##_row_int4_asymmetric(const uint8_t *, size_t, size_t, float *);                     \
   void set##_append_key_int8(uint8_t *, size_t, size_t, const float *);                         \
   void set##_append_key_int4(uint8_t *, size_t, size_t, const float *);                         \
+  void set##_read_key_int8(const uint8_t *, size_t, size_t, float *);                           \
+  void set##_read_key_int4(const uint8_t *, size_t, size_t, float *);                           \
   void set##_append_value_int8(uint8_t *, size_t, size_t, const float *);                       \
   void set##_append_value_int4(uint8_t *, size_t, size_t, const float *);                       \
   void set##_softmax(const kernel_softmax *);                                                   \
@@ -42,7 +44,7 @@
       set##_quantize_int4,    set##_quantize_int4_asymmetric,                                   \
       matmul_int8,            matmul_int4,           matmul_int4_asymmetric,                    \
       set##_row_int8,         set##_row_int4,        set##_row_int4_asymmetric,                 \
-      set##_append_key_int8,  set##_append_key_int4,                                            \
+      set##_append_key_int8,  set##_append_key_int4, set##_read_key_int8,   set##_read_key_int4, \
       set##_append_value_int8, set##_append_value_int4, scores_int8,                            \
       scores_int4,            set##_softmax,         set##_merge,           set##_probabilities, \
       set##_add_row,          set##_count_low,       set##_count_positions, set##_lowest,        \

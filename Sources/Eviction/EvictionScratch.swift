@@ -8,6 +8,14 @@ package struct EvictionScratch: BitwiseCopyable {
   /// Scores of one set.
   package let scores: FixedBuffer<UInt64>  // [S]
 
+  /// The same memory for sums that are not negative.
+  var sums: FixedBuffer<Int64> {
+    // SAFETY: the same bytes; a number below 2⁶³ is the same in both types.
+    unsafe FixedBuffer<Int64>(
+      unsafeBase: UnsafeMutableRawPointer(scores.unsafeBaseAddress)
+        .assumingMemoryBound(to: Int64.self), count: scores.count)
+  }
+
   /// What slots are ordered by, where ranks decide.
   package let keys: FixedBuffer<UInt32>  // [S]
 

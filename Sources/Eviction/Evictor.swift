@@ -213,7 +213,7 @@ package struct Evictor: BitwiseCopyable {
     switch settings.policy {
     case .full, .streaming: return
     case .h2o: scoreSums(set, kept: progress.live - count, scratch, kernels)
-    case .tova: scoreLast(set, scratch)
+    case .tova: scoreLast(set, scratch, kernels)
     case .scissorhands: scoreVotes(set, scratch, kernels)
     case .valueDifference: protectNewest(of: set, scratch)
     case .heavyDifference: scoreRanks(set, scratch)
@@ -245,11 +245,14 @@ package struct Evictor: BitwiseCopyable {
       return kernels.lowest(
         sums(set).extracting(0..<positions.count), positions: positions,
         in: 0..<newest(kept, of: set, scratch, kernels))
+    case .tova:
+      return kernels.lowest(
+        sumLast(set, scratch, kernels), positions: positions, in: 0..<SlotTable.free)
     case .truncate, .snapKV, .citrusShared, .citrusIndividual, .infiniPot, .gemFilter:
       guard progress.isGenerating else { return nil }
       return kernels.lowest(
         positions: positions, in: UInt32(progress.promptEnd)..<SlotTable.free)
-    case .full, .streaming, .tova, .scissorhands, .valueDifference, .heavyDifference: return nil
+    case .full, .streaming, .scissorhands, .valueDifference, .heavyDifference: return nil
     }
   }
 
@@ -327,17 +330,23 @@ package struct Evictor: BitwiseCopyable {
   }
 
   /// The lowest scores go: probability that the newest query gave, over all heads of the layer.
-  private func scoreLast(_ set: Int, _ scratch: EvictionScratch) {
-    let (positions, scores) = (takenPositions(set), scratch.scores)
-    let first = last(set * kvHeads)
-    for slot in 0..<positions.count {
-      scores[slot] = positions[slot] == SlotTable.free ? Selection.protected : UInt64(first[slot])
+  private func scoreLast(_ set: Int, _ scratch: EvictionScratch, _ kernels: KernelSet) {
+    let positions = takenPositions(set)
+    _ = sumLast(set, scratch, kernels)
+    for slot in 0..<positions.count where positions[slot] == SlotTable.free {
+      scratch.scores[slot] = Selection.protected
     }
-    for head in 1..<max(kvHeads, 1) {
-      let row = last(set * kvHeads + head)
-      // Free slots were given nothing.
-      for slot in 0..<positions.count where row[slot] > 0 { scores[slot] += UInt64(row[slot]) }
-    }
+  }
+
+  /// What the newest query gave each slot of a set, over all heads of the layer, in the place of the
+  /// scores.
+  private func sumLast(
+    _ set: Int, _ scratch: EvictionScratch, _ kernels: KernelSet
+  ) -> FixedBuffer<Int64> {
+    let sums = scratch.sums.extracting(0..<takenPositions(set).count)
+    sums.fill(0)
+    for head in 0..<kvHeads { kernels.add(last(set * kvHeads + head), to: sums) }
+    return sums
   }
 
   /// The most low votes go; the newest slots stay.

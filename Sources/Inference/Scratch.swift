@@ -28,6 +28,7 @@ struct Scratch: BitwiseCopyable {
   let scales: FixedBuffer<Float>  // [T, groups of the widest row]
   let sums: FixedBuffer<Int32>  // [T, groups of the widest row]
   let logits: FixedBuffer<Float>  // [V]
+  let surprise: SurpriseScratch
 
   init(_ shape: RunShape, in arena: inout Arena) {
     let model = shape.model
@@ -53,6 +54,7 @@ struct Scratch: BitwiseCopyable {
     sums = arena.take(ActivationRows.groupCount(rows: tokens, columns: widest))
     arena.begin(.logits)
     logits = arena.take(model.vocabulary.roundedUp(toMultipleOf: WeightFormat.tileRows))
+    surprise = SurpriseScratch(shape, in: &arena)
     arena.end()
   }
 

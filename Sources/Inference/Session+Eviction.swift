@@ -231,16 +231,21 @@ extension Session {
     let pairs = shape.model.rotatedDimensions / 2
     let own = attentionScratch[thread]
     let key = own.vector.extracting(0..<shape.model.headDimension)
+    // Neighbours turn alike until the next one that went.
+    var tabled = 0
     for place in 0..<order.count {
       let slot = Int(order[place])
       let turned = place - Int(turns[slot])
       if turned == 0 { continue }
-      Rotary.fillTable(
-        turningBy: turned, fractions: model.rotary, cosines: own.cosines.extracting(0..<pairs),
-        sines: own.sines.extracting(0..<pairs))
+      if turned != tabled {
+        Rotary.fillTable(
+          turningBy: turned, fractions: model.rotary, cosines: own.cosines.extracting(0..<pairs),
+          sines: own.sines.extracting(0..<pairs))
+        tabled = turned
+      }
       for head in heads {
         let keys = cache.keys(layer: layer, head: head)
-        cache.keyLayout.read(slot: slot, of: keys, into: key)
+        kernels.readKey(slot: slot, layout: cache.keyLayout, keys: keys, into: key)
         kernels.rope(
           key, headDimension: key.count, pairing: shape.model.ropePairing,
           cosines: own.cosines.extracting(0..<pairs), sines: own.sines.extracting(0..<pairs))

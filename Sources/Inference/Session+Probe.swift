@@ -107,46 +107,4 @@ extension Session {
     }
     return true
   }
-
-  // MARK: Surprise
-
-  /// Whether it matters how much tokens surprise the model: not once the pot has been distilled for
-  /// the last time.
-  var notesSurprise: Bool {
-    settings.notesSurprise && !evictor.progress.isAnswering && !evictor.progress.isGenerating
-  }
-
-  /// Notes for each token of the tile how much it surprised the model; leaves the logits of the
-  /// last one.
-  func noteSurprises(of pass: Pass, _ first: UInt16) -> Bool {
-    let offset = pass.start - evictor.progress.chunkStart
-    evictor.note(surprise: first, token: offset)
-    evictor.noteOutputs(pass.count)
-    for row in 0..<pass.count {
-      guard project(row: row) else { return false }
-      if row + 1 < pass.count {
-        evictor.note(surprise: surprise(at: Int(tile[row + 1])), token: offset + row + 1)
-      }
-    }
-    return true
-  }
-
-  /// −log P of a token by the logits at hand, in 1/256 nat, at most 255.99 nats.
-  func surprise(at token: Int) -> UInt16 {
-    var largest = logits[0]
-    for index in 1..<logits.count where logits[index] > largest { largest = logits[index] }
-    let part = attentionScratch[0].vector
-    var sum = 0.0
-    var start = 0
-    while start < logits.count {
-      let count = min(part.count, logits.count - start)
-      let some = part.extracting(0..<count)
-      for index in 0..<count { some[index] = logits[start + index] - largest }
-      kernels.exponential(some, into: some)
-      for index in 0..<count { sum += Double(some[index]) }
-      start += count
-    }
-    let nats = DoubleMath.logarithm(sum) + Double(largest) - Double(logits[token])
-    return UInt16(min(max(nats * 256, 0), 65_535))
-  }
 }

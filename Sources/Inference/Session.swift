@@ -202,6 +202,9 @@ package struct Session: BitwiseCopyable {
     return nonFinite[0] == 0
   }
 
+  /// What was done last.
+  var lastPass: Pass { last[0] }
+
   /// The last row of the tile that `prefill` ran last.
   package var lastRow: Int { last[0].count - last[0].probed - 1 }
 

@@ -1,3 +1,4 @@
+internal import CKernels
 package import Units
 
 /// Where the keys of one KV head lie: tiles of 16 slots in the weights' layout, slots as rows.
@@ -9,27 +10,41 @@ package import Units
 package struct KeyLayout: BitwiseCopyable {
   package let format: CacheFormat
   package let headDimension: Int
+  /// Groups of at most 32 dimensions.
+  package let groups: Int
+  /// Bytes of the quants of a tile.
+  package let quantBytes: Int
+  /// Bytes of a tile of 16 slots.
+  package let tileBytes: Int
 
   /// The layout for a head dimension of at most 512.
   package init(format: CacheFormat, headDimension: Int) {
     precondition(headDimension > 0 && headDimension <= 512, "a head has 1 to 512 dimensions")
     self.format = format
     self.headDimension = headDimension
+    groups = headDimension.dividedRoundingUp(by: 32)
+    quantBytes = headDimension.dividedRoundingUp(by: format == .int8 ? 4 : 8) * 64
+    tileBytes = (quantBytes + groups * 32).roundedUp(toMultipleOf: 64)
   }
-
-  /// Groups of at most 32 dimensions.
-  package var groups: Int { headDimension.dividedRoundingUp(by: 32) }
-
-  /// Bytes of the quants of a tile.
-  package var quantBytes: Int {
-    headDimension.dividedRoundingUp(by: format == .int8 ? 4 : 8) * 64
-  }
-
-  /// Bytes of a tile of 16 slots.
-  package var tileBytes: Int { (quantBytes + groups * 32).roundedUp(toMultipleOf: 64) }
 
   /// Bytes of the keys of one KV head.
   package func bytes(slots: Int) -> Int { slots.dividedRoundingUp(by: 16) * tileBytes }
+
+  /// The tile of a slot.
+  func tile(of slot: Int, in keys: FixedBuffer<UInt8>) -> FixedBuffer<UInt8> {
+    precondition(slot >= 0, "slots count from 0")
+    let start = slot / 16 * tileBytes
+    return keys.extracting(start..<start + tileBytes)
+  }
+
+  /// Copies the key of one slot of a KV head over that of another, bit for bit.
+  package func move(from source: Int, to target: Int, in keys: FixedBuffer<UInt8>) {
+    precondition(min(source, target) >= 0, "slots count from 0")
+    precondition(keys.count >= bytes(slots: max(source, target) + 1), "both keys are there")
+    // SAFETY: the line above keeps both slots inside.
+    unsafe kernel_move_key(
+      keys.unsafeBaseAddress, headDimension, format == .int4 ? 1 : 0, tileBytes, source, target)
+  }
 }
 
 /// Where the values of one KV head lie: blocks of 32 slots, dimensions as rows, slots along k.
@@ -41,25 +56,32 @@ package struct KeyLayout: BitwiseCopyable {
 package struct ValueLayout: BitwiseCopyable {
   package let format: CacheFormat
   package let headDimension: Int
+  /// Groups of at most 32 dimensions.
+  package let groups: Int
+  /// Bytes of the quants of a block.
+  package let quantBytes: Int
+  /// Bytes of a block of 32 slots.
+  package let blockBytes: Int
 
   /// The layout for a head dimension of at most 512.
   package init(format: CacheFormat, headDimension: Int) {
     precondition(headDimension > 0 && headDimension <= 512, "a head has 1 to 512 dimensions")
     self.format = format
     self.headDimension = headDimension
+    groups = headDimension.dividedRoundingUp(by: 32)
+    quantBytes = headDimension.dividedRoundingUp(by: 16) * (format == .int8 ? 512 : 256)
+    blockBytes = quantBytes + groups * 64
   }
-
-  /// Groups of at most 32 dimensions.
-  package var groups: Int { headDimension.dividedRoundingUp(by: 32) }
-
-  /// Bytes of the quants of a block.
-  package var quantBytes: Int {
-    headDimension.dividedRoundingUp(by: 16) * (format == .int8 ? 512 : 256)
-  }
-
-  /// Bytes of a block of 32 slots.
-  package var blockBytes: Int { quantBytes + groups * 64 }
 
   /// Bytes of the values of one KV head.
   package func bytes(slots: Int) -> Int { slots.dividedRoundingUp(by: 32) * blockBytes }
+
+  /// Copies the value of one slot of a KV head over that of another, bit for bit.
+  package func move(from source: Int, to target: Int, in values: FixedBuffer<UInt8>) {
+    precondition(min(source, target) >= 0, "slots count from 0")
+    precondition(values.count >= bytes(slots: max(source, target) + 1), "both values are there")
+    // SAFETY: the line above keeps both slots inside.
+    unsafe kernel_move_value(
+      values.unsafeBaseAddress, headDimension, format == .int4 ? 1 : 0, blockBytes, source, target)
+  }
 }

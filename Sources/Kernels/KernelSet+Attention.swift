@@ -16,9 +16,7 @@ extension KernelSet {
     _ key: FixedBuffer<Float>, slot: Int, layout: KeyLayout, keys: FixedBuffer<UInt8>
   ) {
     precondition(key.count == layout.headDimension, "one key")
-    precondition(slot >= 0, "slots count from 0")
-    let start = slot / 16 * layout.tileBytes
-    let tile = keys.extracting(start..<start + layout.tileBytes)
+    let tile = layout.tile(of: slot, in: keys)
     // SAFETY: the tile and the key have the sizes of the layout.
     switch layout.format {
     case .int8:
@@ -26,6 +24,23 @@ extension KernelSet {
         tile.unsafeBaseAddress, key.count, slot % 16, key.unsafeBaseAddress)
     case .int4:
       unsafe table.pointee.append_key_int4(
+        tile.unsafeBaseAddress, key.count, slot % 16, key.unsafeBaseAddress)
+    }
+  }
+
+  /// Reads a key as it was stored: rotated, and for int4 in Walsh–Hadamard blocks.
+  package func readKey(
+    slot: Int, layout: KeyLayout, keys: FixedBuffer<UInt8>, into key: FixedBuffer<Float>
+  ) {
+    precondition(key.count == layout.headDimension, "one key")
+    let tile = layout.tile(of: slot, in: keys)
+    // SAFETY: the tile and the key have the sizes of the layout.
+    switch layout.format {
+    case .int8:
+      unsafe table.pointee.read_key_int8(
+        tile.unsafeBaseAddress, key.count, slot % 16, key.unsafeBaseAddress)
+    case .int4:
+      unsafe table.pointee.read_key_int4(
         tile.unsafeBaseAddress, key.count, slot % 16, key.unsafeBaseAddress)
     }
   }

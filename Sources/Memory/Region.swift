@@ -88,7 +88,7 @@ package enum Region: Int {
     case .policy: "scores of every slot, free slots, each thread's share"
     case .activations: "one prefill tile through one layer"
     case .attention: "scores and quantized probabilities"
-    case .logits: "one row of the vocabulary"
+    case .logits: "one row of the vocabulary, and what infinipot keeps of others"
     case .prompt: "input text, token ids, output text, tokenizer scratch"
     case .sampler: "candidates and repeat counts"
     case .stacks: "one per worker thread"

@@ -74,14 +74,19 @@ import Testing
   @Test func markdownOfPoliciesIsExact() {
     var first = result()
     var policy = PolicyFigures(
-      name: "infinipot", slots: 1024, tokens: 4, attendedSlots: 1000, outputNanoseconds: 5_000_000)
-    for _ in 0..<3 { policy.add(probedRows: 1, outputRows: 4, filterNanoseconds: 0) }
-    policy.full = [160_000_000, 160_000_000, 170_000_000]
+      name: "infinipot", slots: 1024, tokens: 4, attendedSlots: 1000)
+    for nanoseconds in [200_000_000, 400_000_000, 250_000_000] as [UInt64] {
+      var (own, full) = (RepetitionAnswer(), RepetitionAnswer())
+      own.nanoseconds = nanoseconds
+      (own.probedRows, own.outputRows, own.outputNanoseconds) = (1, 4, 20_000_000)
+      full.nanoseconds = 160_000_000
+      policy.add(own, beside: full)
+    }
     first.policy = policy
     var second = result()
     policy = PolicyFigures(
-      name: "full", slots: 1024, tokens: 4, attendedSlots: 1000, outputNanoseconds: 1)
-    for _ in 0..<3 { policy.add(probedRows: 0, outputRows: 0, filterNanoseconds: 0) }
+      name: "full", slots: 1024, tokens: 4, attendedSlots: 1000)
+    for _ in 0..<3 { policy.add(RepetitionAnswer()) }
     second.policy = policy
     var output = Output(
       .markdown, table: MarkdownTable(showsCache: false, showsPolicy: true))
@@ -90,17 +95,17 @@ import Testing
     #expect(lines.count == 9)
     #expect(
       lines[0]
-        == "| model                          |       size |     params | backend    | threads | policy       | slots |            test |                  t/s | full t/s | added % | policy % | MB/token |   GB/s | read % |  Gop/s | peak % |"
+        == "| model                          |       size |     params | backend    | threads | policy       | slots |            test |                  t/s | full t/s |      added % |     policy % | MB/token |   GB/s | read % |  Gop/s | peak % |"
     )
     #expect(
       lines[2]
-        == "| llama 1B Q8_0                  |   1.22 GiB |     1.24 B | CPU        |       2 | infinipot    |  1024 |     tg4 @ d8192 |         15.33 ± 5.03 |    25.00 |    56.2 |     15.0 |   1000.0 |   16.0 |   80.0 |     32 |    7.6 |"
+        == "| llama 1B Q8_0                  |   1.22 GiB |     1.24 B | CPU        |       2 | infinipot    |  1024 |     tg4 @ d8192 |         15.33 ± 5.03 |    25.00 | +56.2 ± 33.5 | +15.0 ± 26.8 |   1000.0 |   16.0 |   80.0 |     32 |    7.6 |"
     )
     #expect(lines[3].contains("| full         |  1024 |"))
-    #expect(lines[3].contains("|        - |       - |        - |"))
+    #expect(lines[3].contains("|        - |            - |            - |"))
     #expect(
       lines[6]
-        == "infinipot, 1024 slots, tg4 @ d8192: for each token 0.250 more that are only run to choose, and the logits of 1.000"
+        == "infinipot, 1024 slots, tg4 @ d8192: for each token 0.250 more that are only run to choose, and the logits of 1.000, +12.5 %"
     )
   }
 

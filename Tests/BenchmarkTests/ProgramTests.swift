@@ -127,14 +127,18 @@ struct BenchProgramTests {
         #expect(row["full_samples_ts"] == nil)
         continue
       }
-      let ours = try #require(row["median_ts"] as? Double)
-      let full = try #require(row["full_median_ts"] as? Double)
-      #expect(abs(try #require(row["added_share"] as? Double) - (full / ours - 1)) < 0.001)
-      #expect((row["full_samples_ts"] as? [Double])?.count == 3)
+      let ours = try #require(row["samples_ts"] as? [Double])
+      let full = try #require(row["full_samples_ts"] as? [Double])
+      #expect(ours.count == 3 && full.count == 3)
+      let added = zip(full, ours).map { $0 / $1 - 1 }.sorted()[1]
+      #expect(abs(try #require(row["added_share"] as? Double) - added) < 0.001)
+      #expect(try #require(row["added_share_error"] as? Double) >= 0)
       #expect((try #require(row["first_pass_seconds"] as? Double) > 0) == isFiltered)
       let (probed, outputs) = (row["probed_rows_per_token"], row["output_rows_per_token"])
       #expect((try #require(probed as? Double) > 0) == (isPrompt && row.probes))
-      #expect(try #require(outputs as? Double) == (isPrompt && policy == "infinipot" ? 1 : 0))
+      let hasOutputs = isPrompt && policy == "infinipot"
+      #expect(try #require(outputs as? Double) == (hasOutputs ? 1 : 0))
+      #expect((try #require(row["output_share"] as? Double) > 0) == hasOutputs)
     }
   }
 

@@ -218,6 +218,9 @@ static void attention(const kernel_table *k) {
       fill(a, dimension, slot % 5 == 0);
       (int4 ? k->append_key_int4 : k->append_key_int8)(bytes + slot / 16 * tile, dimension,
                                                        slot % 16, a);
+      (int4 ? k->read_key_int4 : k->read_key_int8)(bytes + slot / 16 * tile, dimension, slot % 16,
+                                                   b);
+      fold_in(b, dimension * 4);
       (int4 ? k->append_value_int4 : k->append_value_int8)(values + slot / 32 * block, dimension,
                                                            slot % 32, a);
     }

@@ -2,7 +2,6 @@ import Cache
 import Eviction
 import Kernels
 import Memory
-import Quantization
 import TestSupport
 import Testing
 import Units
@@ -102,26 +101,5 @@ import Units
     fill(expected, order)
     #expect(array(cache.keys(layer: 1, head: 1)) == array(expected.keys(layer: 1, head: 1)))
     #expect(array(cache.values(layer: 1, head: 1)) == array(expected.values(layer: 1, head: 1)))
-  }
-
-  /// A key that is read has the quants and scales it was stored with.
-  @Test(arguments: [CacheFormat.int8, .int4]) func keysAreReadAsStored(format: CacheFormat) {
-    let layout = KeyLayout(format: format, headDimension: 44)
-    let keys = memory(layout.bytes(slots: 40), of: UInt8.self)
-    let kernels = KernelSet(.portable)
-    var random = Random(seed: 12)
-    let stored = (0..<40).map { _ in random.floats(44) }
-    for slot in 0..<40 {
-      kernels.appendKey(buffer(stored[slot]), slot: slot, layout: layout, keys: keys)
-    }
-    let key = memory(44, of: Float.self)
-    for slot in 0..<40 {
-      layout.read(slot: slot, of: keys, into: key)
-      let groups = Reference.cached(stored[slot], isInt4: format == .int4)
-      let expected = (0..<44).map { k in
-        groups[k / 32].value(k % 32, format: format == .int4 ? .int4 : .int8)
-      }
-      #expect(sameBits(array(key), expected))
-    }
   }
 }

@@ -52,7 +52,14 @@ struct SlowChooser {
 
   private mutating func read(_ token: Int) {
     if let most = logits.max() {
-      let sum = logits.reduce(0.0) { $0 + Double(Reference.exponential($1 - most)) }
+      // Exponentials are summed up in parts of 256 words, each over its own largest logit.
+      let parts = stride(from: 0, to: logits.count, by: 256).map { start in
+        let part = Array(logits[start..<min(start + 256, logits.count)])
+        return Reference.softmax(part, isVisible: part.map { _ in true })
+      }
+      let sum = parts.reduce(0.0) {
+        $0 + Double(Reference.exponential($1.top - most)) * Double($1.sum)
+      }
       let nats = log(sum) + Double(most) - Double(logits[token])
       surprise[model.position] = Int(min(max(nats * 256, 0), 65_535))
     } else {

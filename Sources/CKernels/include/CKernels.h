@@ -161,6 +161,9 @@ typedef struct {
   // Quantize one vector of a head into the slot of a key tile, or of a block of values.
   void (*append_key_int8)(uint8_t *tile, size_t dimensions, size_t slot, const float *x);
   void (*append_key_int4)(uint8_t *tile, size_t dimensions, size_t slot, const float *x);
+  // The vector in a slot of a key tile, as floats.
+  void (*read_key_int8)(const uint8_t *tile, size_t dimensions, size_t slot, float *y);
+  void (*read_key_int4)(const uint8_t *tile, size_t dimensions, size_t slot, float *y);
   void (*append_value_int8)(uint8_t *block, size_t dimensions, size_t slot, const float *x);
   void (*append_value_int4)(uint8_t *block, size_t dimensions, size_t slot, const float *x);
   void (*scores_int8)(const kernel_scores *arguments);
@@ -195,6 +198,12 @@ typedef enum {
 
 // The table of an instruction set, or NULL where this architecture does not have it.
 const kernel_table *kernel_table_of(kernel_instruction_set set);
+
+// Copies the key, or the value, of one slot of a KV head over that of another, bit for bit.
+void kernel_move_key(uint8_t *keys, size_t dimensions, int is_int4, size_t tile_bytes, size_t from,
+                     size_t to);
+void kernel_move_value(uint8_t *values, size_t dimensions, int is_int4, size_t block_bytes,
+                       size_t from, size_t to);
 
 // Bit n set: this x86-64 processor and its operating system run instruction set n.
 // On other architectures only portable: there the caller knows the capabilities.

@@ -1,0 +1,84 @@
+/// A share of the time that a full cache takes, with the standard error of it.
+package struct AddedShare: Equatable, Sendable {
+  /// The median over the pairs of repetitions.
+  package let median: Double
+  /// The standard error of this median, by the distance of the quartiles, as of a normal
+  /// distribution; 0 of one pair.
+  package let error: Double
+
+  /// The share of pairs of repetitions.
+  init(_ shares: [Double]) {
+    median = Statistics.median(shares)
+    error = Statistics.medianError(shares)
+  }
+}
+
+/// What a row under a policy was measured beside: the full cache, in turn.
+package struct PolicyFigures: Equatable, Sendable {
+  /// The policy.
+  package let name: String
+  /// The budget; where there is none, the slots of the cache.
+  package let slots: Int
+  /// Tokens of one repetition.
+  package let tokens: Int
+  /// Slots that attention goes over.
+  package let attendedSlots: Int
+  /// Each repetition.
+  private var own: [RepetitionAnswer] = []
+  /// Nanoseconds of each repetition with the full cache; empty: this is the full cache.
+  package private(set) var full: [UInt64] = []
+
+  package init(name: String, slots: Int, tokens: Int, attendedSlots: Int) {
+    self.name = name
+    self.slots = slots
+    self.tokens = tokens
+    self.attendedSlots = attendedSlots
+  }
+
+  /// Takes in one repetition, and one of the full cache in turn with it.
+  package mutating func add(_ one: RepetitionAnswer, beside full: RepetitionAnswer? = nil) {
+    own.append(one)
+    if let full { self.full.append(full.nanoseconds) }
+  }
+
+  /// Tokens run over the cache only to see what they look at, for each token of the stream.
+  package var probedRowsPerToken: Double { perToken(own.reduce(0) { $0 + $1.probedRows }) }
+
+  /// Logits of the prompt for each token of the stream.
+  package var outputRowsPerToken: Double { perToken(own.reduce(0) { $0 + $1.outputRows }) }
+
+  private func perToken(_ count: Int) -> Double {
+    Double(count) / Double(max(own.count * tokens, 1))
+  }
+
+  /// How much longer than with the full cache a repetition takes, as a share of the full cache's
+  /// time; `nil` where it was not measured beside one.
+  package var added: AddedShare? { shares { Double($0.nanoseconds) / $1 - 1 } }
+
+  /// The logits of a prompt as a share of the full cache's time; `nil` where there are none.
+  package var output: AddedShare? {
+    outputRowsPerToken > 0 ? shares { Double($0.outputNanoseconds) / $1 } : nil
+  }
+
+  /// `added` without what the paper asks for beside the tokens of the stream.
+  ///
+  /// Probed tokens count as tokens of the full cache, and the logits of a prompt's tokens are taken
+  /// off. `nil` where a prompt is read in two passes.
+  package var work: AddedShare? {
+    guard filterSeconds == nil else { return nil }
+    return shares {
+      let tokens = 1 + Double($0.probedRows) / Double(max(tokens, 1))
+      return (Double($0.nanoseconds) - Double($0.outputNanoseconds)) / ($1 * tokens) - 1
+    }
+  }
+
+  private func shares(_ share: (RepetitionAnswer, Double) -> Double) -> AddedShare? {
+    full.isEmpty ? nil : AddedShare(zip(own, full).map { share($0, Double(max($1, 1))) })
+  }
+
+  /// Seconds of the first pass over a prompt; `nil` where there is none.
+  package var filterSeconds: Double? {
+    let passes = own.map(\.filterNanoseconds).filter { $0 > 0 }
+    return passes.isEmpty ? nil : Statistics.median(passes.map { Double($0) }) / 1e9
+  }
+}
