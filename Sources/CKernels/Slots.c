@@ -13,7 +13,7 @@ void kernel_move_key(uint8_t *keys, size_t dimensions, int is_int4, size_t tile_
     __builtin_memmove(target + i + to % 16 * 2, source + i + from % 16 * 2, 2);
 }
 
-// Where the byte of a slot lies among the quants of 16 dimensions of a block, for the first of them.
+// Where the byte of a slot lies among the quants of 16 dimensions of a block: that of the first.
 INLINE size_t value_byte(size_t slot, const int format) {
   return slot % 32 / (format == INT8 ? 4 : 8) * 64 + slot % 4;
 }
