@@ -91,6 +91,7 @@ package struct Launch<System: Host> {
     use(Console<System>.self)
     use(HeldSlots<System>.self)
     use(LineReader<System>.self)
+    use(Pace<System>.self)
     use(Progress<System>.self)
     use(PromptBuilder<System>.self)
     use(ReplyWriter<System>.self)

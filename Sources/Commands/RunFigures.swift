@@ -8,6 +8,9 @@ struct RunFigures {
   /// Tokens of prompts that a policy let in, which chooses before it reads.
   var chosenTokens = 0
   var promptNanoseconds: UInt64 = 0
+  /// Tokens per second of the first and the last tenth of the last prompt; 0: too short to tell.
+  var firstTenthRate = 0.0
+  var lastTenthRate = 0.0
   var replyTokens = 0
   var replyNanoseconds: UInt64 = 0
 
@@ -105,6 +108,10 @@ struct RunFigures {
     text.append(chosenTokens)
     text.append(",\"prompt_seconds\":")
     text.append(Double(promptNanoseconds) / 1e9, decimals: 6)
+    text.append(",\"prompt_first_tenth_ts\":")
+    text.append(firstTenthRate, decimals: 1)
+    text.append(",\"prompt_last_tenth_ts\":")
+    text.append(lastTenthRate, decimals: 1)
     text.append(",\"reply_tokens\":")
     text.append(replyTokens)
     text.append(",\"reply_seconds\":")

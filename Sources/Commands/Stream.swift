@@ -76,10 +76,12 @@ package struct Stream<System: Host> {
       catalyst: catalyst, tokens: tokens.count, at: position)
     var progress = Progress<System>("reading", total: tokens.count)
     var reader = TileReader<System>(tokens, at: position, lastRowOnly: true)
+    var pace = Pace<System>(tokens: tokens.count)
     while let tile = try reader.next(session) {
       for index in tile { memory.sampler.observe(Int(tokens[index])) }
       position += tile.count
       progress.advance(tile.count, &console)
+      pace.advance(to: tile.upperBound)
       if tile.upperBound == tokens.count && !session.project(row: tile.count - 1) {
         throw .nonFinite(position: position)
       }
@@ -90,6 +92,7 @@ package struct Stream<System: Host> {
     figures.promptTokens += prompt.tokens
     figures.chosenTokens += prompt.kept
     figures.promptNanoseconds += System.nanoseconds() - start
+    (figures.firstTenthRate, figures.lastTenthRate) = (pace.first, pace.last)
   }
 
   /// Whether the cache can answer another question of `tokens` tokens: not where the policy has

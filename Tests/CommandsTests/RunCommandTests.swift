@@ -37,6 +37,21 @@ private let common = ["run", "m.terra", "--profile", "p.toml"]
     #expect(result["planned_bytes"] as? Int ?? 0 > reserved[0])
   }
 
+  @Test func bothEndsOfALongPromptAreTimed() throws {
+    func rates(_ prompt: String) throws -> [Double] {
+      let world = BuiltIn.world()
+      #expect(run(common + ["-p", prompt, "-n", "1", "--json"], in: world) == .success)
+      let result = try object(world.outputText)
+      let names = ["prompt_first_tenth_ts", "prompt_last_tenth_ts"]
+      return try names.map { try #require(result[$0] as? Double) }
+    }
+    // Tiles of 64 tokens: one tile has a first tenth only.
+    let long = try rates(String(repeating: "one two three ", count: 60))
+    #expect(long.allSatisfy { $0 > 0 })
+    let short = try rates("Hello")
+    #expect(short[0] > 0 && short[1] == 0)
+  }
+
   @Test func documentAndInstructionAreOneInput() throws {
     func tokens(_ words: [String], _ files: [String: String], input: [String] = []) throws -> Int {
       let world = BuiltIn.world()
