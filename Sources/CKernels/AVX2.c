@@ -6,33 +6,15 @@
 
 #pragma clang attribute push(__attribute__((target("avx2,fma,f16c"))), apply_to = function)
 
-#define KERNEL_HALVES
-#define KERNEL_NEAREST
 #define KERNEL_ROWS 4
 #define KERNEL_FEW_ROWS 3
 #define KERNEL_WIDENS 1
 #define KERNEL_PREPARES 1
 #define KERNEL_POSITIVE 1
 #define KERNEL_INT8_TAKES_SUMS 0
+#include "AVX.h"
 #include "Layout.h"
 #include "Rows.h"
-
-INLINE i32x16 nearest(f32x16 v) {
-  __m256 part[2];
-  __builtin_memcpy(part, &v, 64);
-  __m256i whole[2] = {_mm256_cvtps_epi32(part[0]), _mm256_cvtps_epi32(part[1])};
-  i32x16 result;
-  __builtin_memcpy(&result, whole, 64);
-  return result;
-}
-
-INLINE __m256i broadcast4(const void *x) {
-  int32_t four;
-  __builtin_memcpy(&four, x, 4);
-  return _mm256_set1_epi32(four);
-}
-
-INLINE __m256i load32(const uint8_t *p) { return _mm256_loadu_si256((const __m256i *)p); }
 
 // Wide quants: int16, each four in the order 0, 2, 1, 3, so that one broadcast of 32 bits pairs
 // with the even and the next with the odd bytes of the weights.
@@ -47,34 +29,28 @@ INLINE void widen(const int8_t *quants, int16_t *wide) {
   }
 }
 
-INLINE void store_wide(i32x16 a, i32x16 b, int16_t *wide) {
-  const __m256i order = _mm256_setr_epi8(0, 1, 4, 5, 2, 3, 6, 7, 8, 9, 12, 13, 10, 11, 14, 15, 0,
-                                         1, 4, 5, 2, 3, 6, 7, 8, 9, 12, 13, 10, 11, 14, 15);
-  i32x16 both[2] = {a, b};
-  for (int i = 0; i < 2; i++) {
-    __m256i part[2];
-    __builtin_memcpy(part, &both[i], 64);
-    // Packs the lower halves, then the upper ones; quarters 0, 2, 1, 3 put them in order.
-    __m256i packed = _mm256_permute4x64_epi64(_mm256_packs_epi32(part[0], part[1]), 0xD8);
-    _mm256_storeu_si256((__m256i *)wide + i, _mm256_shuffle_epi8(packed, order));
-  }
+// Quants as magnitudes and, 32 bytes on, all bits set where they are negative: |x| * (w ^ signs) is
+// x * w, or |x| less where x is negative. Returns what those add up to.
+INLINE int32_t split(const int8_t *quants, int16_t *to) {
+  const __m256i zero = _mm256_setzero_si256();
+  const __m256i x = _mm256_loadu_si256((const __m256i *)quants), magnitudes = _mm256_abs_epi8(x);
+  const __m256i signs = _mm256_cmpgt_epi8(zero, x);
+  _mm256_storeu_si256((__m256i *)to, magnitudes);
+  _mm256_storeu_si256((__m256i *)to + 1, signs);
+  const __m256i sums = _mm256_sad_epu8(_mm256_and_si256(magnitudes, signs), zero);
+  const __m128i half =
+      _mm_add_epi32(_mm256_castsi256_si128(sums), _mm256_extracti128_si256(sums, 1));
+  return _mm_cvtsi128_si32(half) + _mm_extract_epi32(half, 2);
 }
 
 INLINE __m256i even_bytes(__m256i w) { return _mm256_srai_epi16(_mm256_slli_epi16(w, 8), 8); }
 INLINE __m256i odd_bytes(__m256i w) { return _mm256_srai_epi16(w, 8); }
-INLINE __m256i low_nibbles(__m256i w) { return _mm256_and_si256(w, _mm256_set1_epi8(15)); }
-INLINE __m256i high_nibbles(__m256i w) { return low_nibbles(_mm256_srli_epi16(w, 4)); }
-
-// Row r of `rows`; of all of them at a distance that the compiler knows.
-INLINE const int8_t *row_of(const row_group *x, int r, const int rows) {
-  return rows == KERNEL_ROWS ? quants_of(x, 0) + r * ROW_BYTES : quants_of(x, r);
-}
 
 // sum[row][half] += 4 k of one row of wide quants, in 32 bits.
 INLINE void add_wide(const __m256i *even, const __m256i *odd, const row_group *x, int quad,
                      const int rows, __m256i (*sum)[2]) {
   for (int r = 0; r < rows; r++) {
-    const int16_t *xr = (const int16_t *)row_of(x, r, rows) + quad * 4;
+    const int16_t *xr = (const int16_t *)quants_of(x, r) + quad * 4;
     __m256i x02 = broadcast4(xr), x13 = broadcast4(xr + 2);
     for (int i = 0; i < 2; i++) {
       sum[r][i] = _mm256_add_epi32(sum[r][i], _mm256_madd_epi16(even[i], x02));
@@ -87,7 +63,7 @@ INLINE void add_wide(const __m256i *even, const __m256i *odd, const row_group *x
 INLINE void add_nibbles(const __m256i *low, const __m256i *high, const row_group *x, int octet,
                         const int rows, __m256i (*sum)[2]) {
   for (int r = 0; r < rows; r++) {
-    const int8_t *xr = row_of(x, r, rows) + octet * 8;
+    const int8_t *xr = quants_of(x, r) + octet * 8;
     __m256i x0 = broadcast4(xr), x1 = broadcast4(xr + 4);
     for (int i = 0; i < 2; i++) {
       sum[r][i] = _mm256_add_epi16(sum[r][i], _mm256_maddubs_epi16(low[i], x0));
@@ -100,10 +76,6 @@ INLINE void clear(__m256i (*sum)[2], const int rows) {
   for (int r = 0; r < rows; r++) sum[r][0] = sum[r][1] = _mm256_setzero_si256();
 }
 
-INLINE void store_dots(__m256i (*sum)[2], const int rows, i32x16 *dot) {
-  for (int r = 0; r < rows; r++) __builtin_memcpy(&dot[r], sum[r], 64);
-}
-
 // 16-bit sums of neighbours to 32 bits.
 INLINE void store_pairs(__m256i (*sum)[2], const int rows, i32x16 *dot) {
   for (int r = 0; r < rows; r++)
@@ -113,11 +85,13 @@ INLINE void store_pairs(__m256i (*sum)[2], const int rows, i32x16 *dot) {
 
 // One row: |x| * (w with the sign of x), so that one side is unsigned for vpmaddubsw; two products
 // fit 16 bits (2 * 127 * 127 = 32,258). Fewer instructions on the way from memory than widening.
-INLINE void dots_int8_single(const uint8_t *w, int quads, const int8_t *x, i32x16 *dot) {
+INLINE void dots_int8_single(const uint8_t *w, int quads, const int8_t *x, const int ahead,
+                             i32x16 *dot) {
   const __m256i ones = _mm256_set1_epi16(1);
   __m256i sum[1][2];
   clear(sum, 1);
   for (int q = 0; q < quads; q++) {
+    if (ahead) ask_ahead(w + q * 64, 64);
     __m256i xv = broadcast4(x + q * 4), magnitudes = _mm256_abs_epi8(xv);
     for (int i = 0; i < 2; i++) {
       __m256i wv = load32(w + q * 64 + i * 32);
@@ -130,14 +104,15 @@ INLINE void dots_int8_single(const uint8_t *w, int quads, const int8_t *x, i32x1
 
 // Rows that are not negative are the unsigned side as they are; two products fit 16 bits.
 INLINE void dots_int8_positive(const uint8_t *w, const row_group *x, const int rows,
-                               i32x16 *dot) {
+                               const int ahead, i32x16 *dot) {
   const __m256i ones = _mm256_set1_epi16(1);
   __m256i sum[KERNEL_ROWS][2];
   clear(sum, rows);
   for (int q = 0; q < 8; q++) {
     const __m256i wv[2] = {load32(w + q * 64), load32(w + q * 64 + 32)};
+    if (ahead) ask_ahead(w + q * 64, 64);
     for (int r = 0; r < rows; r++) {
-      const __m256i xv = broadcast4(row_of(x, r, rows) + q * 4);
+      const __m256i xv = broadcast4(quants_of(x, r) + q * 4);
       for (int i = 0; i < 2; i++) {
         __m256i pairs = _mm256_maddubs_epi16(xv, wv[i]);
         sum[r][i] = _mm256_add_epi32(sum[r][i], _mm256_madd_epi16(pairs, ones));
@@ -147,29 +122,47 @@ INLINE void dots_int8_positive(const uint8_t *w, const row_group *x, const int r
   store_dots(sum, rows, dot);
 }
 
-// Several rows: both sides in 16 bits, weights widened once for all of them.
+// Several rows that are split: magnitudes are the unsigned side.
 INLINE void dots_int8(const uint8_t *w, int quads, const row_group *x, const int rows,
-                      i32x16 *dot) {
+                      const int ahead, i32x16 *dot) {
   if (rows == 1) {
-    dots_int8_single(w, quads, quants_of(x, 0), dot);
+    dots_int8_single(w, quads, quants_of(x, 0), ahead, dot);
     return;
   }
+  const __m256i ones = _mm256_set1_epi16(1);
   __m256i sum[KERNEL_ROWS][2];
-  clear(sum, rows);
+  for (int r = 0; r < rows; r++) sum[r][0] = sum[r][1] = broadcast4(&x->starts[r]);
+#pragma clang loop unroll(disable)
   for (int q = 0; q < quads; q++) {
-    __m256i a = load32(w + q * 64), b = load32(w + q * 64 + 32);
-    __m256i even[2] = {even_bytes(a), even_bytes(b)}, odd[2] = {odd_bytes(a), odd_bytes(b)};
-    add_wide(even, odd, x, q, rows, sum);
+    const __m256i wv[2] = {load32(w + q * 64), load32(w + q * 64 + 32)};
+    if (ahead) ask_ahead(w + q * 64, 64);
+    for (int r = 0; r < rows; r++) {
+      const int8_t *xr = quants_of(x, r) + q * 4;
+      const __m256i magnitudes = broadcast4(xr), signs = broadcast4(xr + 32);
+      for (int i = 0; i < 2; i++) {
+        __m256i pairs = _mm256_maddubs_epi16(magnitudes, _mm256_xor_si256(wv[i], signs));
+        sum[r][i] = _mm256_add_epi32(sum[r][i], _mm256_madd_epi16(pairs, ones));
+      }
+    }
   }
   store_dots(sum, rows, dot);
 }
 
-// Nibbles are unsigned: vpmaddubsw, and a whole group fits 16 bits (16 * 15 * 127 = 30,480).
-INLINE void dots_int4(const uint8_t *w, int octets, const row_group *x, const int rows,
-                      i32x16 *dot) {
+// The zero point of int4 goes in at the start, half of it in each of two 16-bit sums; with it every
+// intermediate stays below 16 * 15 * 127 = 30,480.
+INLINE void start_nibbles(const row_group *x, const int format, const int rows,
+                          __m256i (*sum)[2]) {
+  for (int r = 0; r < rows; r++)
+    sum[r][0] = sum[r][1] = format == INT4 ? broadcast4(&x->starts[r]) : _mm256_setzero_si256();
+}
+
+// Nibbles are unsigned: vpmaddubsw, and a whole group fits 16 bits.
+INLINE void dots_int4(const uint8_t *w, int octets, const row_group *x, const int format,
+                      const int rows, const int ahead, i32x16 *dot) {
   __m256i sum[KERNEL_ROWS][2];
-  clear(sum, rows);
+  start_nibbles(x, format, rows, sum);
   for (int o = 0; o < octets; o++) {
+    if (ahead) ask_ahead(w + o * 64, 64);
     __m256i a = load32(w + o * 64), b = load32(w + o * 64 + 32);
     __m256i low[2] = {low_nibbles(a), low_nibbles(b)}, high[2] = {high_nibbles(a), high_nibbles(b)};
     add_nibbles(low, high, x, o, rows, sum);
@@ -194,12 +187,8 @@ INLINE void prepare(const uint8_t *w, const int format, prepared_group *to) {
 INLINE void dots_prepared(const prepared_group *w, const int format, const row_group *x,
                           i32x16 *dot) {
   __m256i sum[KERNEL_ROWS][2];
-  // The zero point of int4 goes in at the start, half of it in each of two 16-bit sums; with it
-  // every intermediate stays below 16 * 15 * 127 = 30,480.
-  clear(sum, KERNEL_ROWS);
-  if (format == INT4)
-    for (int r = 0; r < KERNEL_ROWS; r++)
-      sum[r][0] = sum[r][1] = broadcast4(&x->starts[r]);
+  if (format == INT8) clear(sum, KERNEL_ROWS);
+  else start_nibbles(x, format, KERNEL_ROWS, sum);
 #pragma clang loop unroll(full)
   for (int i = 0; i < (format == INT8 ? 8 : 4); i++) {
     const __m256i *part = w->part + i * 4;

@@ -22,6 +22,7 @@
 #define KERNEL_PREPARES 0
 #define KERNEL_POSITIVE 0
 #define KERNEL_INT8_TAKES_SUMS 1
+#include "Layout.h"
 #include "Rows.h"
 
 typedef uint8_t u8x64 __attribute__((ext_vector_type(64)));
@@ -45,19 +46,21 @@ INLINE i32x16 dot_bytes(i32x16 sum, u8x64 w, i32x16 x) {
 
 // vpdpbusd takes one unsigned side: weights plus 128, and 128 times the sum of x comes off again.
 INLINE void dots_int8(const uint8_t *w, int quads, const row_group *x, const int rows,
-                      i32x16 *dot) {
+                      const int ahead, i32x16 *dot) {
   for (int r = 0; r < rows; r++) dot[r] = -128 * x->sums[r];
   for (int q = 0; q < quads; q++) {
+    if (ahead) ask_ahead(w + q * 64, 64);
     u8x64 biased = load64(w + q * 64) ^ (uint8_t)0x80;
     for (int r = 0; r < rows; r++)
       dot[r] = dot_bytes(dot[r], biased, broadcast4(quants_of(x, r) + q * 4));
   }
 }
 
-INLINE void dots_int4(const uint8_t *w, int octets, const row_group *x, const int rows,
-                      i32x16 *dot) {
-  for (int r = 0; r < rows; r++) dot[r] = 0;
+INLINE void dots_int4(const uint8_t *w, int octets, const row_group *x, const int format,
+                      const int rows, const int ahead, i32x16 *dot) {
+  for (int r = 0; r < rows; r++) dot[r] = format == INT4 ? -8 * x->sums[r] : 0;
   for (int o = 0; o < octets; o++) {
+    if (ahead) ask_ahead(w + o * 64, 64);
     u8x64 bytes = load64(w + o * 64);
     u8x64 low = bytes & (uint8_t)15, high = bytes >> (uint8_t)4;
     for (int r = 0; r < rows; r++) {

@@ -13,38 +13,18 @@
 #pragma clang attribute push(__attribute__((target("avxvnni,avx2,fma,f16c"))), apply_to = function)
 #endif
 
-#define KERNEL_HALVES
-#define KERNEL_NEAREST
 #define KERNEL_ROWS 4
 #define KERNEL_FEW_ROWS 3
 #define KERNEL_WIDENS 0
 #define KERNEL_PREPARES 1
 #define KERNEL_POSITIVE 0
 #define KERNEL_INT8_TAKES_SUMS 1
+#include "AVX.h"
 #include "Layout.h"
 #include "Rows.h"
 
-INLINE i32x16 nearest(f32x16 v) {
-  __m256 part[2];
-  __builtin_memcpy(part, &v, 64);
-  __m256i whole[2] = {_mm256_cvtps_epi32(part[0]), _mm256_cvtps_epi32(part[1])};
-  i32x16 result;
-  __builtin_memcpy(&result, whole, 64);
-  return result;
-}
-
-INLINE __m256i broadcast4(const int8_t *x) {
-  int32_t four;
-  __builtin_memcpy(&four, x, 4);
-  return _mm256_set1_epi32(four);
-}
-
-INLINE __m256i load32(const uint8_t *p) { return _mm256_loadu_si256((const __m256i *)p); }
-
 // Unsigned bytes: int8 weights plus 128, nibbles as they are.
 INLINE __m256i biased(__m256i w) { return _mm256_xor_si256(w, _mm256_set1_epi8((char)0x80)); }
-INLINE __m256i low_nibbles(__m256i w) { return _mm256_and_si256(w, _mm256_set1_epi8(15)); }
-INLINE __m256i high_nibbles(__m256i w) { return low_nibbles(_mm256_srli_epi16(w, 4)); }
 
 // sum[row][half] += 4 k of each row, starting at x[k].
 INLINE void add_quad(const __m256i *w, const row_group *x, int k, const int rows,
@@ -59,27 +39,25 @@ INLINE void start(__m256i (*sum)[2], const row_group *x, int32_t bias, const int
   for (int r = 0; r < rows; r++) sum[r][0] = sum[r][1] = _mm256_set1_epi32(-bias * x->sums[r]);
 }
 
-INLINE void store_dots(__m256i (*sum)[2], const int rows, i32x16 *dot) {
-  for (int r = 0; r < rows; r++) __builtin_memcpy(&dot[r], sum[r], 64);
-}
-
 // 128 times the sum of x comes off again.
 INLINE void dots_int8(const uint8_t *w, int quads, const row_group *x, const int rows,
-                      i32x16 *dot) {
+                      const int ahead, i32x16 *dot) {
   __m256i sum[KERNEL_ROWS][2];
   start(sum, x, 128, rows);
   for (int q = 0; q < quads; q++) {
+    if (ahead) ask_ahead(w + q * 64, 64);
     __m256i both[2] = {biased(load32(w + q * 64)), biased(load32(w + q * 64 + 32))};
     add_quad(both, x, q * 4, rows, sum);
   }
   store_dots(sum, rows, dot);
 }
 
-INLINE void dots_int4(const uint8_t *w, int octets, const row_group *x, const int rows,
-                      i32x16 *dot) {
+INLINE void dots_int4(const uint8_t *w, int octets, const row_group *x, const int format,
+                      const int rows, const int ahead, i32x16 *dot) {
   __m256i sum[KERNEL_ROWS][2];
-  start(sum, x, 0, rows);
+  start(sum, x, format == INT4 ? 8 : 0, rows);
   for (int o = 0; o < octets; o++) {
+    if (ahead) ask_ahead(w + o * 64, 64);
     __m256i a = load32(w + o * 64), b = load32(w + o * 64 + 32);
     __m256i low[2] = {low_nibbles(a), low_nibbles(b)}, high[2] = {high_nibbles(a), high_nibbles(b)};
     add_quad(low, x, o * 8, rows, sum);

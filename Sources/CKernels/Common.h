@@ -281,32 +281,45 @@ INLINE f32x16 visible_scores(const kernel_softmax *s, const float *p, u32x16 at,
   return positions_at(s, slot) <= at ? score : (f32x16)(-__builtin_inff());
 }
 
-// On ARM sixteen lanes are four registers already, and boards count bytes.
-#if defined(__aarch64__)
-#define SOFTMAX_UNROLL _Pragma("clang loop unroll(disable)")
-#else
-#define SOFTMAX_UNROLL _Pragma("clang loop unroll_count(2)")
-#endif
-
-INLINE void softmax_row(const kernel_softmax *s, size_t query, const int masked) {
-  float *p = s->scores + query * s->score_stride;
-  const u32x16 at = s->query_positions[query];
+// The largest score that a query sees; what lies behind the last slot becomes minus infinity.
+INLINE float softmax_top(const kernel_softmax *s, float *p, u32x16 at, const int masked) {
   const size_t end = (s->slot_count + 15) / 16 * 16;
-  // What lies behind the last slot is never seen.
   for (size_t slot = s->slot_count; slot < end; slot++) p[slot] = -__builtin_inff();
-  f32x16 largest = -0x1p127f, sum = 0.0f;
+  f32x16 largest = -0x1p127f;
   for (size_t slot = 0; slot < end; slot += 16)
     largest = larger(visible_scores(s, p, at, slot, masked), largest);
-  const float top = fold_largest(largest);
-  SOFTMAX_UNROLL
-  for (size_t slot = 0; slot < end; slot += 16) {
-    f32x16 e = exp16_of_negative(visible_scores(s, p, at, slot, masked) - top);
-    store16(p + slot, e);
-    sum += e;
-  }
+  return fold_largest(largest);
+}
+
+// Vectors that softmax takes side by side. On ARM one of them is four registers already, and boards
+// count bytes.
+#if defined(__aarch64__)
+enum { SOFTMAX_VECTORS = 1 };
+#else
+enum { SOFTMAX_VECTORS = 2 };
+#endif
+
+// Scores of `count` times sixteen slots to numerators, which are added to the sum.
+INLINE void softmax_slots(const kernel_softmax *s, float *p, u32x16 at, float top, size_t slot,
+                          const int masked, const int count, f32x16 *sum) {
+  f32x16 e[2];
+  EACH(e[i] = visible_scores(s, p, at, slot + (size_t)i * 16, masked) - top);
+  exp_of_negative(e, count);
+  EACH(store16(p + slot + (size_t)i * 16, e[i]));
+  EACH(*sum += e[i]);
+}
+
+INLINE float softmax_row(const kernel_softmax *s, float *p, u32x16 at, float top,
+                         const int masked) {
+  const size_t end = (s->slot_count + 15) / 16 * 16;
+  f32x16 sum = 0.0f;
+  const size_t step = SOFTMAX_VECTORS * 16;
+  size_t slot = 0;
+  for (; slot + step <= end; slot += step)
+    softmax_slots(s, p, at, top, slot, masked, SOFTMAX_VECTORS, &sum);
+  if (SOFTMAX_VECTORS > 1 && slot < end) softmax_slots(s, p, at, top, slot, masked, 1, &sum);
   if (end % 32 != 0) store16(p + end, (f32x16)0.0f);
-  s->tops[query] = top;
-  s->sums[query] = fold(sum);
+  return fold(sum);
 }
 
 void SET(softmax)(const kernel_softmax *s) {
@@ -315,23 +328,45 @@ void SET(softmax)(const kernel_softmax *s) {
   for (size_t slot = 0; slot < s->slot_count; slot += 16)
     newest = __builtin_elementwise_max(newest, positions_at(s, slot));
   const uint32_t last = __builtin_reduce_max(newest);
+  // All tops come first, so that no row waits for its own.
   for (size_t query = 0; query < s->queries; query++) {
-    if (s->query_positions[query] >= last) softmax_row(s, query, 0);
-    else softmax_row(s, query, 1);
+    float *p = s->scores + query * s->score_stride;
+    const uint32_t at = s->query_positions[query];
+    s->tops[query] = at >= last ? softmax_top(s, p, at, 0) : softmax_top(s, p, at, 1);
+  }
+  for (size_t query = 0; query < s->queries; query++) {
+    float *p = s->scores + query * s->score_stride;
+    const uint32_t at = s->query_positions[query];
+    const float top = s->tops[query];
+    s->sums[query] = at >= last ? softmax_row(s, p, at, top, 0) : softmax_row(s, p, at, top, 1);
   }
 }
 
 void SET(merge)(const kernel_merge *m) {
-  const float top = m->part_top > *m->total_top ? m->part_top : *m->total_top;
-  const float a = exp16_of_negative((f32x16)(*m->total_top - top))[0];
-  const float b = exp16_of_negative((f32x16)(m->part_top - top))[0];
-  for (size_t d = 0; d < m->dimensions; d += 16) {
-    size_t left = m->dimensions - d;
-    f32x16 total = load_some(m->total + d, left) * a;
-    store_some(m->total + d, fused(load_some(m->part + d, left), (f32x16)b, total), left);
+  for (size_t first = 0; first < m->queries; first += 16) {
+    const size_t count = smaller_size(m->queries - first, 16);
+    const f32x16 part_top = load_some(m->part_tops + first, count);
+    const f32x16 total_top = load_some(m->total_tops + first, count);
+    const f32x16 top = larger(part_top, total_top);
+    f32x16 factors[2] = {total_top - top, part_top - top};
+    exp_of_negative(factors, 2);
+    const f32x16 sum = fused(load_some(m->part_sums + first, count), factors[1],
+                             load_some(m->total_sums + first, count) * factors[0]);
+    store_some(m->total_sums + first, sum, count);
+    store_some(m->total_tops + first, top, count);
+    float a[16], b[16];
+    store16(a, factors[0]);
+    store16(b, factors[1]);
+    for (size_t query = 0; query < count; query++) {
+      const float *part = m->parts + (first + query) * m->stride;
+      float *total = m->totals + (first + query) * m->stride;
+      for (size_t d = 0; d < m->dimensions; d += 16) {
+        const size_t left = m->dimensions - d;
+        const f32x16 scaled = load_some(total + d, left) * a[query];
+        store_some(total + d, fused(load_some(part + d, left), (f32x16)b[query], scaled), left);
+      }
+    }
   }
-  *m->total_sum = fused((f32x16)m->part_sum, (f32x16)b, (f32x16)(*m->total_sum * a))[0];
-  *m->total_top = top;
 }
 
 #endif

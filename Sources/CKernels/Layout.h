@@ -8,9 +8,12 @@ enum { INT8, INT4, INT4_ASYMMETRIC };
 
 INLINE size_t smaller_size(size_t a, size_t b) { return a < b ? a : b; }
 
-// Asks for memory 2 KiB ahead of its use.
+// How far ahead of its use memory is asked for.
+enum { BYTES_AHEAD = 3072 };
+
+// Asks for memory ahead of its use.
 INLINE void ask_ahead(const uint8_t *p, const size_t bytes) {
-  for (size_t i = 0; i < bytes; i += 64) __builtin_prefetch(p + 2048 + i);
+  for (size_t i = 0; i < bytes; i += 64) __builtin_prefetch(p + BYTES_AHEAD + i);
 }
 
 // Quants of 16 rows x 32 k.

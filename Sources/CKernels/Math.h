@@ -8,41 +8,67 @@
 #define EXPONENTIAL_LOW -87.33f
 #define EXPONENTIAL_HIGH 88.72283f
 
+// KERNEL_SIDE_BY_SIDE: a compiler for few registers would compute one vector after the other, each
+// a chain of dependent steps; side_by_side keeps it to one step of `count` vectors at a time.
+#if !defined(KERNEL_SIDE_BY_SIDE)
+INLINE void side_by_side(f32x16 *v, const int count) { (void)v, (void)count; }
+#endif
+
+#define EACH(step)                                  \
+  do {                                              \
+    for (int i = 0; i < count; i++) step;           \
+  } while (0)
+
 // x = n ln 2 + r with |r| <= ln 2 / 2: a polynomial of degree 6 for exp(r), exactly 1 at 0 (least
-// relative error, 3e-9), and n in the low bits of `shifted`.
-INLINE f32x16 exponential_parts(f32x16 x, i32x16 *shifted) {
-  const f32x16 t = fused(x, 1.44269504f, 12582912.0f);
-  const f32x16 n = t - 12582912.0f;
-  const f32x16 r = fused(n, 2.12194440e-4f, fused(n, -0.693359375f, x));
-  f32x16 p = fused(r, 0x1.6a23d0p-10f, 0x1.123a20p-7f);
-  p = fused(p, r, 0x1.5558f2p-5f);
-  p = fused(p, r, 0x1.555492p-3f);
-  p = fused(p, r, 0x1.fffffcp-2f);
-  p = fused(p, r, 1.0f);
-  *shifted = (i32x16)t;
-  return fused(p, r, 1.0f);
+// relative error, 3e-9), and n in the low bits of `shifted`. For `count` vectors, x becomes exp(r).
+INLINE void exponential_parts(f32x16 *x, f32x16 *shifted, const int count) {
+  f32x16 p[2];
+  EACH(shifted[i] = fused(x[i], 1.44269504f, 12582912.0f));
+  side_by_side(shifted, count);
+  EACH(p[i] = shifted[i] - 12582912.0f);
+  side_by_side(p, count);
+  EACH(x[i] = fused(p[i], -0.693359375f, x[i]));
+  side_by_side(x, count);
+  EACH(x[i] = fused(p[i], 2.12194440e-4f, x[i]));
+  side_by_side(x, count);
+  EACH(p[i] = fused(x[i], 0x1.6a23d0p-10f, 0x1.123a20p-7f));
+  side_by_side(p, count);
+  EACH(p[i] = fused(p[i], x[i], 0x1.5558f2p-5f));
+  side_by_side(p, count);
+  EACH(p[i] = fused(p[i], x[i], 0x1.555492p-3f));
+  side_by_side(p, count);
+  EACH(p[i] = fused(p[i], x[i], 0x1.fffffcp-2f));
+  side_by_side(p, count);
+  EACH(p[i] = fused(p[i], x[i], 1.0f));
+  side_by_side(p, count);
+  EACH(x[i] = fused(p[i], x[i], 1.0f));
 }
 
 INLINE f32x16 exp16(f32x16 x) {
   const f32x16 low = EXPONENTIAL_LOW, high = EXPONENTIAL_HIGH;
-  i32x16 shifted;
-  f32x16 t = x > low ? x : low;
-  t = t < high ? t : high;
-  f32x16 p = exponential_parts(t, &shifted);
+  f32x16 p = x > low ? x : low, shifted;
+  p = p < high ? p : high;
+  exponential_parts(&p, &shifted, 1);
   // 2^128 is no float: two steps, of which the first is exact.
-  i32x16 power = shifted - 0x4B400000, half = power >> 1;
+  i32x16 power = (i32x16)shifted - 0x4B400000, half = power >> 1;
   f32x16 y = (p * power_of_two(half)) * power_of_two(power - half);
   y = x < low ? (f32x16)0.0f : y;
   return x > high ? (f32x16)__builtin_inff() : y;
 }
 
-// exp16 for x <= 0, with the same bits: n goes straight into the exponent.
-INLINE f32x16 exp16_of_negative(f32x16 x) {
+// exp16 of `count` vectors (1 or 2) <= 0, with the same bits: n goes straight into the exponent.
+INLINE void exp_of_negative(f32x16 *x, const int count) {
   const f32x16 low = EXPONENTIAL_LOW;
-  i32x16 shifted;
-  const f32x16 p = exponential_parts(x > low ? x : low, &shifted);
-  const f32x16 y = (f32x16)((i32x16)p + (shifted << 23));
-  return x < low ? (f32x16)0.0f : y;
+  f32x16 p[2], shifted[2];
+  EACH(p[i] = x[i] > low ? x[i] : low);
+  exponential_parts(p, shifted, count);
+  EACH(p[i] = (f32x16)((i32x16)p[i] + ((i32x16)shifted[i] << 23)));
+  EACH(x[i] = x[i] < low ? (f32x16)0.0f : p[i]);
+}
+
+INLINE f32x16 exp16_of_negative(f32x16 x) {
+  exp_of_negative(&x, 1);
+  return x;
 }
 
 INLINE f32x16 silu16(f32x16 x) { return x / (1.0f + exp16(-x)); }
@@ -57,10 +83,20 @@ INLINE float fold_largest(f32x16 v) {
 typedef int32_t i32x4 __attribute__((ext_vector_type(4)));
 typedef int32_t i32x8 __attribute__((ext_vector_type(8)));
 
-INLINE i32x4 largest_of_four(f32x16 a, f32x16 b) {
-  i32x16 m = __builtin_elementwise_max((i32x16)magnitude(a), (i32x16)magnitude(b));
+INLINE i32x4 larger_of_four(i32x16 a, i32x16 b) {
+  i32x16 m = __builtin_elementwise_max(a, b);
   i32x8 half = __builtin_elementwise_max(m.lo, m.hi);
   return __builtin_elementwise_max(half.lo, half.hi);
+}
+
+INLINE i32x4 largest_of_four(f32x16 a, f32x16 b) {
+  return larger_of_four((i32x16)magnitude(a), (i32x16)magnitude(b));
+}
+
+INLINE i32x4 sum_of_four(i32x16 a, i32x16 b) {
+  i32x16 sum = a + b;
+  i32x8 half = sum.lo + sum.hi;
+  return half.lo + half.hi;
 }
 
 INLINE float largest_magnitude(f32x16 a, f32x16 b) {
@@ -71,11 +107,14 @@ INLINE float largest_magnitude(f32x16 a, f32x16 b) {
   return largest;
 }
 
+// KERNEL_PACKS: the instruction set has instructions for it.
+#if !defined(KERNEL_PACKS)
 INLINE void store_quants(i32x16 a, i32x16 b, int8_t *quants) {
   i8x16 low = __builtin_convertvector(a, i8x16), high = __builtin_convertvector(b, i8x16);
   __builtin_memcpy(quants, &low, 16);
   __builtin_memcpy(quants + 16, &high, 16);
 }
+#endif
 
 // One group of 32 to int8: scale = largest / 127, q = nearest(x * (127 / largest)).
 // A group below 2^-100 is zero. Returns 0 where x is not finite.
@@ -90,20 +129,34 @@ INLINE int round_group(f32x16 a, f32x16 b, i32x16 *qa, i32x16 *qb, float *scale)
   return 1;
 }
 
+// Lane r: the largest of m[r], for up to four rows (the rest is anything that is there).
+INLINE f32x4 largest_of_rows(const i32x4 *m, const int rows) {
+  if (rows == 1) {
+    i32x4 half = __builtin_elementwise_max(m[0], __builtin_shufflevector(m[0], m[0], 2, 3, 2, 3));
+    return (f32x4)__builtin_elementwise_max(half, __builtin_shufflevector(half, half, 1, 1, 1, 1));
+  }
+  const i32x4 third = m[rows > 2 ? 2 : 0], fourth = m[rows > 3 ? 3 : 0];
+  i32x4 first = __builtin_elementwise_max(__builtin_shufflevector(m[0], m[1], 0, 4, 1, 5),
+                                          __builtin_shufflevector(m[0], m[1], 2, 6, 3, 7));
+  i32x4 second = __builtin_elementwise_max(__builtin_shufflevector(third, fourth, 0, 4, 1, 5),
+                                           __builtin_shufflevector(third, fourth, 2, 6, 3, 7));
+  return (f32x4)__builtin_elementwise_max(__builtin_shufflevector(first, second, 0, 1, 4, 5),
+                                          __builtin_shufflevector(first, second, 2, 3, 6, 7));
+}
+
+// What the elements of four finite groups are multiplied with, and their scales, as in round_group.
+INLINE f32x4 group_inverses(f32x4 largest, f32x4 *scale) {
+  i32x4 is_zero = largest < 0x1p-100f;
+  *scale = is_zero ? (f32x4)0.0f : largest / 127.0f;
+  return is_zero ? (f32x4)0.0f : 127.0f / largest;
+}
+
 // round_group for the finite groups of four rows at once, with the same bits.
 INLINE void round_four(const f32x16 *a, const f32x16 *b, i32x16 *qa, i32x16 *qb, float *scales) {
   i32x4 m[4];
+  f32x4 scale;
   for (int r = 0; r < 4; r++) m[r] = largest_of_four(a[r], b[r]);
-  i32x4 first = __builtin_elementwise_max(__builtin_shufflevector(m[0], m[1], 0, 4, 1, 5),
-                                          __builtin_shufflevector(m[0], m[1], 2, 6, 3, 7));
-  i32x4 second = __builtin_elementwise_max(__builtin_shufflevector(m[2], m[3], 0, 4, 1, 5),
-                                           __builtin_shufflevector(m[2], m[3], 2, 6, 3, 7));
-  f32x4 largest = (f32x4)__builtin_elementwise_max(
-      __builtin_shufflevector(first, second, 0, 1, 4, 5),
-      __builtin_shufflevector(first, second, 2, 3, 6, 7));
-  i32x4 is_zero = largest < 0x1p-100f;
-  f32x4 inverse = is_zero ? (f32x4)0.0f : 127.0f / largest;
-  f32x4 scale = is_zero ? (f32x4)0.0f : largest / 127.0f;
+  const f32x4 inverse = group_inverses(largest_of_rows(m, 4), &scale);
   __builtin_memcpy(scales, &scale, 16);
   for (int r = 0; r < 4; r++) {
     qa[r] = nearest(a[r] * inverse[r]);

@@ -17,7 +17,8 @@
 #include "Rows.h"
 
 INLINE void dots_int8(const uint8_t *w, int quads, const row_group *x, const int rows,
-                      i32x16 *dot) {
+                      const int ahead, i32x16 *dot) {
+  (void)ahead;
   for (int r = 0; r < rows; r++) {
     const int8_t *xr = quants_of(x, r);
     int32_t sum[16] = {0};
@@ -28,11 +29,14 @@ INLINE void dots_int8(const uint8_t *w, int quads, const row_group *x, const int
   }
 }
 
-INLINE void dots_int4(const uint8_t *w, int octets, const row_group *x, const int rows,
-                      i32x16 *dot) {
+INLINE void dots_int4(const uint8_t *w, int octets, const row_group *x, const int format,
+                      const int rows, const int ahead, i32x16 *dot) {
+  (void)ahead;
   for (int r = 0; r < rows; r++) {
     const int8_t *xr = quants_of(x, r);
-    int32_t sum[16] = {0};
+    i32x16 start = format == INT4 ? -8 * x->sums[r] : 0;
+    int32_t sum[16];
+    __builtin_memcpy(sum, &start, sizeof sum);
     for (int k = 0; k < 8 * octets; k++)
       for (int lane = 0; lane < 16; lane++)
         sum[lane] += (w[k / 8 * 64 + lane * 4 + k % 4] >> (k & 4) & 15) * xr[k];

@@ -1,16 +1,21 @@
 // Matrix products over tiles, built on what each instruction set defines before it includes this
 // file (Attention.h uses the same):
 //
-//   dots_int8(w, quads, x, rows, dot)
+//   dots_int8(w, quads, x, rows, ahead, dot)
 //     dot[row][lane] = sum over k < 4 * quads of w[k / 4][lane][k % 4] * quants[row][k]
-//   dots_int4(w, octets, x, rows, dot)
-//     dot[row][lane] = sum over k < 8 * octets of nibble(w, lane, k) * quants[row][k]
-//   KERNEL_WIDENS 1: with several rows dots_int8 takes int16 in the order of store_wide
+//   dots_int4(w, octets, x, format, rows, ahead, dot)
+//     dot[row][lane] = sum over k < 8 * octets of (nibble(w, lane, k) - z) * quants[row][k], where
+//     z is 8 for INT4 and 0 for INT4_ASYMMETRIC
+//   KERNEL_WIDENS 1: with several rows dots_prepared takes int16 as widen leaves them, and
+//   dots_int8 (of attention) what split leaves, with what it returns as starts
 //   KERNEL_PREPARES 1: prepare and dots_prepared keep a group of weights unpacked for many rows
-//   KERNEL_POSITIVE 1: dots_int8_positive(w, x, rows, dot), dots_int8 for 32 k of rows that are not
-//   negative, is cheaper
+//   of a matmul
+//   KERNEL_POSITIVE 1: dots_int8_positive(w, x, rows, ahead, dot), dots_int8 for 32 k of rows that
+//   are not negative, is cheaper
 //   KERNEL_INT8_TAKES_SUMS 1: dots_int8 needs the sums of quants
 //
+// `ahead`: each 64 bytes ask for those BYTES_AHEAD of them, where nothing else does. One by one, as
+// a processor waits when it is asked for more lines at once than it fetches at a time.
 // `rows`, a constant after inlining, is 1 or KERNEL_ROWS, the rows the set likes to take at once.
 // Fewer rows than that repeat the last one, and nobody reads what comes of it.
 #ifndef CKERNELS_PRODUCTS_H
@@ -20,14 +25,14 @@
 #include "Math.h"
 
 #if !KERNEL_WIDENS
-INLINE void widen(const int8_t *quants, int16_t *wide) { (void)quants, (void)wide; }
-INLINE void store_wide(i32x16 a, i32x16 b, int16_t *wide) { (void)a, (void)b, (void)wide; }
+INLINE void widen(const int8_t *quants, int16_t *to) { (void)quants, (void)to; }
+INLINE int32_t split(const int8_t *quants, int16_t *to) { return (void)quants, (void)to, 0; }
 #endif
 
 #if !KERNEL_POSITIVE
 INLINE void dots_int8_positive(const uint8_t *w, const row_group *x, const int rows,
-                               i32x16 *dot) {
-  (void)w, (void)x, (void)rows, (void)dot;
+                               const int ahead, i32x16 *dot) {
+  (void)w, (void)x, (void)rows, (void)ahead, (void)dot;
 }
 #endif
 
@@ -35,30 +40,31 @@ INLINE int takes_wide(const int format, const int rows) {
   return KERNEL_WIDENS && format == INT8 && rows > 1;
 }
 
+// Whether the sums of quants are looked at.
+INLINE int takes_sums(const int format) { return format != INT8 || KERNEL_INT8_TAKES_SUMS; }
+
 INLINE void dots(const uint8_t *w, const int format, const int length, const row_group *x,
-                 const int rows, i32x16 *dot) {
-  if (format == INT8) {
-    dots_int8(w, (length + 3) / 4, x, rows, dot);
-    return;
-  }
-  dots_int4(w, (length + 7) / 8, x, rows, dot);
-  if (format == INT4)
-    for (int r = 0; r < rows; r++) dot[r] -= x->sums[r] * 8;
+                 const int rows, const int ahead, i32x16 *dot) {
+  if (format == INT8) dots_int8(w, (length + 3) / 4, x, rows, ahead, dot);
+  else dots_int4(w, (length + 7) / 8, x, format, rows, ahead, dot);
 }
 
 // Points at one group of the rows index[0], index[1] ...; wide quants, and quants that must lie
-// side by side, go into `wide`.
+// side by side, go into `wide`; `splits`: split instead of widened.
 INLINE void gather(const kernel_rows *x, const size_t *index, size_t group, const int format,
-                   const int rows, int16_t (*wide)[32], row_group *out) {
+                   const int splits, const int rows, int16_t (*wide)[32], row_group *out) {
   for (int r = 0; r < rows; r++) {
     size_t at = index[r] * x->group_stride + group;
     const int8_t *quants = x->quants + index[r] * x->quant_stride + group * 32;
     out->quants[r] = quants;
-    out->sums[r] = x->sums[at];
     out->scales[r] = x->scales[at];
-    out->starts[r] = start_of(x->sums[at]);
-    if (takes_wide(format, rows)) widen(quants, wide[r]);
-    else if (KERNEL_PREPARES && rows == KERNEL_ROWS) __builtin_memcpy(wide[r], quants, 32);
+    if (takes_sums(format)) {
+      out->sums[r] = x->sums[at];
+      out->starts[r] = start_of(x->sums[at]);
+    }
+    if (takes_wide(format, rows) && splits) out->starts[r] = split(quants, wide[r]);
+    else if (takes_wide(format, rows)) widen(quants, wide[r]);
+    else if (KERNEL_PREPARES && rows > 1) __builtin_memcpy(wide[r], quants, 32);
     else continue;
     out->quants[r] = wide[r];
   }
@@ -84,8 +90,8 @@ INLINE void token_group(const kernel_rows *x, const weight_group *at, size_t g, 
   const size_t index = 0;
   i32x16 dot;
   row_group row;
-  gather(x, &index, g, format, 1, NULL, &row);
-  dots(at->quants, format, 32, &row, 1, &dot);
+  gather(x, &index, g, format, 0, 1, NULL, &row);
+  dots(at->quants, format, 32, &row, 1, 0, &dot);
   f32x16 minimum = format == INT4_ASYMMETRIC ? load_halves(at->minimums) : (f32x16)0.0f;
   accumulate(&dot, load_halves(at->scales), minimum, &row, format, 1, acc);
 }
@@ -135,7 +141,7 @@ INLINE void block_group(const kernel_matmul *m, const uint8_t *tile, size_t grou
 #if KERNEL_PREPARES
     dots_prepared(&prepared, format, &rows[s], dot);
 #else
-    dots(at.quants, format, 32, &rows[s], KERNEL_ROWS, dot);
+    dots(at.quants, format, 32, &rows[s], KERNEL_ROWS, 0, dot);
 #endif
     for (int r = 0; r < KERNEL_ROWS; r++) acc[r] = load16(sums[s][r]);
     accumulate(dot, scale, minimum, &rows[s], format, KERNEL_ROWS, acc);
@@ -152,7 +158,7 @@ INLINE void matmul_block(const kernel_matmul *m, size_t tile, size_t tiles, size
     for (size_t s = 0; s < sets; s++) {
       size_t index[KERNEL_ROWS];
       row_indices(token + s * KERNEL_ROWS, token + tokens, KERNEL_ROWS, index);
-      gather(&m->tokens, index, g, format, KERNEL_ROWS, state.wide[s], &state.rows[s]);
+      gather(&m->tokens, index, g, format, 0, KERNEL_ROWS, state.wide[s], &state.rows[s]);
     }
     for (size_t n = 0; n < tiles; n++)
       block_group(m, m->tiles + (tile + n) * m->tile_bytes, g, sets, state.acc[n], state.rows,

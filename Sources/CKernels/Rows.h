@@ -5,7 +5,8 @@
 #include "Vector.h"
 
 // One group of several rows. `quants` are int8, or what the set widens them to (KERNEL_WIDENS).
-// Where a set prepares weights (KERNEL_PREPARES), all KERNEL_ROWS rows lie ROW_BYTES apart.
+// Where a set prepares weights (KERNEL_PREPARES), several rows lie ROW_BYTES apart, a distance that
+// the compiler knows.
 enum { ROW_BYTES = 64 };
 
 typedef struct {
@@ -21,7 +22,8 @@ INLINE int32_t start_of(int32_t sum) {
 }
 
 INLINE const int8_t *quants_of(const row_group *x, int row) {
-  return (const int8_t *)x->quants[row];
+  return (const int8_t *)(KERNEL_PREPARES ? x->quants[0] : x->quants[row]) +
+         (KERNEL_PREPARES ? row * ROW_BYTES : 0);
 }
 
 #endif

@@ -129,9 +129,7 @@ extension Session {
       attendRun(
         layer, head: head, run: run, live: live, rows: rows, scores, into: own.parts, thread)
       if isSeen { own.sight.note(own.parts.tops, rows: rows, row: 0, run: run) }
-      for row in 0..<rows {
-        join(own.parts.extracting(row..<row + 1, stride: stride), row: row, thread)
-      }
+      join(own.parts.extracting(0..<rows, stride: stride), row: 0, thread)
     }
     for row in 0..<rows {
       let query = head * shape.headsPerGroup + row % shape.headsPerGroup
@@ -251,15 +249,16 @@ extension Session {
     attentionScratch[thread].totals.clear(row: row, from: row * Scratch.stride(d), dimension: d)
   }
 
-  /// Joins one run's row `part` to row `row` of this thread's totals.
+  /// Joins the rows of one run to those of this thread's totals from row `row` on.
   @inline(never)
-  func join(_ part: AttentionParts, row: Int, _ thread: Int) {
+  func join(_ parts: AttentionParts, row: Int, _ thread: Int) {
+    let stride = Scratch.stride(shape.model.headDimension)
     let totals = attentionScratch[thread].totals
+      .extracting(row..<row + parts.tops.count, stride: stride)
     kernels.merge(
-      part: part.outputs.extracting(0..<shape.model.headDimension), top: part.tops[0],
-      sum: part.sums[0], into: total(row, thread),
-      totalTop: totals.tops.extracting(row..<row + 1),
-      totalSum: totals.sums.extracting(row..<row + 1))
+      parts: parts.outputs, tops: parts.tops, sums: parts.sums, into: totals.outputs,
+      totalTops: totals.tops, totalSums: totals.sums, stride: stride,
+      dimension: shape.model.headDimension)
   }
 
   /// Divides row `row` of this thread's totals by its sum, into a query head of a token.

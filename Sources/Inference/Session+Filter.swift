@@ -163,12 +163,11 @@ extension Session {
         layer, head: head, run: run, live: seen, rows: rows, own.sight.scores(row: 0, run: run),
         into: own.parts, thread)
       own.sight.note(own.parts.tops, rows: rows, row: 0, run: run)
-      for row in 0..<rows {
-        kernels.merge(
-          part: .empty, top: own.parts.tops[row], sum: own.parts.sums[row], into: .empty,
-          totalTop: totals.tops.extracting(row..<row + 1),
-          totalSum: totals.sums.extracting(row..<row + 1))
-      }
+      kernels.merge(
+        parts: .empty, tops: own.parts.tops.extracting(0..<rows),
+        sums: own.parts.sums.extracting(0..<rows), into: .empty,
+        totalTops: totals.tops.extracting(0..<rows), totalSums: totals.sums.extracting(0..<rows),
+        stride: 0, dimension: 0)
     }
     look(rows: 0..<rows, of: own.sight, totals: 0, live: seen, thread)
     kernels.add(own.seen, to: filter[0].share(thread, tokens: seen))

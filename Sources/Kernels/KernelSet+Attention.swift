@@ -158,18 +158,27 @@ extension KernelSet {
   ///
   /// t = max(total top, part top); the total is scaled by e^(total top − t), the part by
   /// e^(part top − t), and both are added; the sums alike. A total starts as zeros with
-  /// `emptyTop`. `totalTop` and `totalSum` have one element each.
+  /// `emptyTop`. `parts` and `totals` are [queries][stride], of which the first `dimension` elements
+  /// are joined; tops and sums have one element per query.
   package func merge(
-    part: FixedBuffer<Float>, top: Float, sum: Float, into total: FixedBuffer<Float>,
-    totalTop: FixedBuffer<Float>, totalSum: FixedBuffer<Float>
+    parts: FixedBuffer<Float>, tops: FixedBuffer<Float>, sums: FixedBuffer<Float>,
+    into totals: FixedBuffer<Float>, totalTops: FixedBuffer<Float>, totalSums: FixedBuffer<Float>,
+    stride: Int, dimension: Int
   ) {
-    precondition(part.count == total.count, "one head each")
-    precondition(totalTop.count == 1 && totalSum.count == 1, "one row")
+    let queries = tops.count
+    guard queries > 0 else { return }
+    precondition(sums.count == queries, "a sum for every query")
+    precondition(
+      totalTops.count == queries && totalSums.count == queries, "a total for every query")
+    precondition(dimension >= 0 && dimension <= stride, "a row holds a head")
+    let last = dimension == 0 ? 0 : (queries - 1) * stride + dimension
+    precondition(parts.count >= last && totals.count >= last, "a row for every query")
     // SAFETY: the lines above keep every index inside.
     var arguments = unsafe kernel_merge(
-      part: part.unsafeBaseAddress, part_top: top, part_sum: sum, total: total.unsafeBaseAddress,
-      total_top: totalTop.unsafeBaseAddress, total_sum: totalSum.unsafeBaseAddress,
-      dimensions: total.count)
+      parts: parts.unsafeBaseAddress, part_tops: tops.unsafeBaseAddress,
+      part_sums: sums.unsafeBaseAddress, totals: totals.unsafeBaseAddress,
+      total_tops: totalTops.unsafeBaseAddress, total_sums: totalSums.unsafeBaseAddress,
+      queries: queries, stride: stride, dimensions: dimension)
     unsafe table.pointee.merge(&arguments)
   }
 }

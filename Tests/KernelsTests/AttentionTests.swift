@@ -118,30 +118,50 @@ private struct RandomHead {
     }
   }
 
-  /// Runs joined in order, with an empty one, one far below and one far above the others.
+  /// Runs joined in order, with an empty one, one far below and one far above the others; several
+  /// queries at once, with different runs.
   @Test(arguments: runnableSets)
   func runsJoinAsInTheReference(set: InstructionSet) {
     let kernels = KernelSet(set)
     var random = Random(seed: 21)
-    for dimension in [6, 48, 64, 80, 128] {
-      var expected = (
-        output: [Float](repeating: 0, count: dimension), top: KernelSet.emptyTop, sum: Float(0)
-      )
-      let total = buffer(expected.output)
-      let (top, sum) = (buffer([expected.top]), buffer([expected.sum]))
-      for runTop in [KernelSet.emptyTop, 1, 1.5, -200, 90, KernelSet.emptyTop, 89.99] as [Float] {
-        let isEmpty = runTop == KernelSet.emptyTop
-        let part = isEmpty ? [Float](repeating: 0, count: dimension) : random.floats(dimension)
-        let runSum: Float = isEmpty ? 0 : 1 + Float(random.below(1000)) / 7
-        Reference.merge(part: part, top: runTop, sum: runSum, into: &expected)
+    let runTops = [KernelSet.emptyTop, 1, 1.5, -200, 90, KernelSet.emptyTop, 89.99] as [Float]
+    for (dimension, queries) in [(6, 1), (48, 3), (64, 12), (80, 16), (128, 35), (0, 2)] {
+      let stride = dimension + queries % 4
+      var expected = Array(
+        repeating: (
+          output: [Float](repeating: 0, count: dimension), top: KernelSet.emptyTop, sum: Float(0)
+        ), count: queries)
+      let totals = buffer([Float](repeating: 0, count: queries * stride))
+      let totalTops = buffer(expected.map(\.top))
+      let totalSums = buffer(expected.map(\.sum))
+      for run in runTops.indices {
+        let parts = buffer([Float](repeating: 0, count: queries * stride))
+        let tops = buffer([Float](repeating: 0, count: queries))
+        let sums = buffer([Float](repeating: 0, count: queries))
+        for query in 0..<queries {
+          tops[query] = runTops[(run + query) % runTops.count]
+          let isEmpty = tops[query] == KernelSet.emptyTop
+          let part =
+            isEmpty ? [Float](repeating: 0, count: dimension) : random.floats(dimension)
+          for index in part.indices { parts[query * stride + index] = part[index] }
+          sums[query] = isEmpty ? 0 : 1 + Float(random.below(1000)) / 7
+          Reference.merge(part: part, top: tops[query], sum: sums[query], into: &expected[query])
+        }
         kernels.merge(
-          part: buffer(part), top: runTop, sum: runSum, into: total, totalTop: top, totalSum: sum)
-        #expect(sameBits(array(total), expected.output))
-        #expect(top[0] == expected.top && sum[0].bitPattern == expected.sum.bitPattern)
+          parts: parts, tops: tops, sums: sums, into: totals, totalTops: totalTops,
+          totalSums: totalSums, stride: stride, dimension: dimension)
+        for query in 0..<queries {
+          let total = (0..<dimension).map { totals[query * stride + $0] }
+          #expect(sameBits(total, expected[query].output))
+          #expect(totalTops[query] == expected[query].top)
+          #expect(totalSums[query].bitPattern == expected[query].sum.bitPattern)
+        }
       }
-      let divided = buffer(expected.output)
-      kernels.divide(total, by: sum[0], into: divided)
-      #expect(sameBits(array(divided), expected.output.map { $0 / expected.sum }))
+      guard dimension > 0 else { continue }
+      let divided = buffer(expected[0].output)
+      kernels.divide(
+        totals.extracting(0..<dimension), by: totalSums[0], into: divided)
+      #expect(sameBits(array(divided), expected[0].output.map { $0 / expected[0].sum }))
     }
   }
 

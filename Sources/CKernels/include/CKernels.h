@@ -81,15 +81,18 @@ typedef struct {
   size_t output_stride;
 } kernel_weighted_sum;
 
-// Joins one run of slots to those before it, as if all had been one: t = larger top,
-// a = exp(total_top - t), b = exp(part_top - t), total = fma(part, b, total * a), the sum alike.
+// Joins one run of slots to those before it, as if all had been one. For each query: t = larger
+// top, a = exp(total_top - t), b = exp(part_top - t), total = fma(part, b, total * a), the sum
+// alike.
 typedef struct {
-  const float *part;       // [dimensions]
-  float part_top;
-  float part_sum;
-  float *total;            // [dimensions]
-  float *total_top;
-  float *total_sum;
+  const float *parts;      // [queries][stride]
+  const float *part_tops;  // [queries]
+  const float *part_sums;  // [queries]
+  float *totals;           // [queries][stride]
+  float *total_tops;       // [queries]
+  float *total_sums;       // [queries]
+  size_t queries;
+  size_t stride;
   size_t dimensions;
 } kernel_merge;
 
