@@ -1,3 +1,4 @@
+#pragma STDC FP_CONTRACT OFF
 // Moves keys and values from slot to slot; the Swift side (KeyLayout, ValueLayout) explains where
 // they lie. Only bytes are copied, so that one version serves all instruction sets.
 #include "Layout.h"

@@ -40,7 +40,8 @@ private let common = ["run", "m.terra", "--profile", "p.toml"]
   @Test func bothEndsOfALongPromptAreTimed() throws {
     func rates(_ prompt: String) throws -> [Double] {
       let world = BuiltIn.world()
-      #expect(run(common + ["-p", prompt, "-n", "1", "--json"], in: world) == .success)
+      let words = ["-c", "1024", "-p", prompt, "-n", "1", "--json"]
+      #expect(run(common + words, in: world) == .success)
       let result = try object(world.outputText)
       let names = ["prompt_first_tenth_ts", "prompt_last_tenth_ts"]
       return try names.map { try #require(result[$0] as? Double) }
