@@ -48,6 +48,12 @@ import Testing
     #expect(findings == [])
   }
 
+  @Test func theReadmeHoldsNoPlaceholder() throws {
+    let lines = try Tree.text("README.md").split(separator: "\n")
+    let findings = lines.filter { $0.wholeMatch(of: /[A-Z_]+/) != nil }
+    #expect(findings == [])
+  }
+
   @Test func theTopLevelHoldsWhatBelongsThere() throws {
     let allowed: Set<String> = [
       "Package.swift", "Sources", "Tests", "Boards", "Profiles", "README.md", "LICENSE",
