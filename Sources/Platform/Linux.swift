@@ -44,10 +44,16 @@ package enum Linux: Host {
   package static func programBytes(stackBytes: Int) -> Int {
     let imageBytes = Int(platform_prefault_program())
     platform_prefault_stack(UInt(stackBytes))
-    if imageBytes > 0 { return imageBytes + stackBytes }
+    if imageBytes > 0 { return imageBytes + stackBytes + callerBytes }
     let counted = Int(platform_resident_bytes())
     return counted > 0 ? counted : memoryUsage().residentBytes
   }
+
+  /// The frames of those who call `programBytes`, up to the start of the process.
+  ///
+  /// 72 KiB of them hold something. The caller's margin is for what the kernel puts above: arguments
+  /// and environment.
+  private static var callerBytes: Int { 96 << 10 }
 
   package static func prefaultStack(byteCount: Int) {
     platform_prefault_stack(UInt(byteCount))

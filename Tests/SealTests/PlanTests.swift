@@ -54,6 +54,16 @@ struct PlanTests {
     #expect(planned - peak <= max(planned / 50, 1 << 20))
   }
 
+  @Test func theEnvironmentHasRoom() throws {
+    let words = ["run", model, "--raw", "--prompt", "The key", "--tokens", "3", "--json"]
+    let long = "LONG=" + String(repeating: "x", count: 32 << 10)
+    let finished = try run(["/usr/bin/env", long, program] + words)
+    let object = try JSONSerialization.jsonObject(with: Data(finished.output.utf8))
+    let figures = try #require(object as? [String: Any])
+    let planned = try #require(figures["planned_bytes"] as? Int)
+    #expect(try #require(figures["peak_resident_bytes"] as? Int) <= planned)
+  }
+
   @Test func aPageMakesTheDifference() throws {
     let words = ["run", model, "--raw", "--prompt", "The key", "--tokens", "3", "--profile"]
     let needed = try total(["--threads", "2", "--context", "512"])
