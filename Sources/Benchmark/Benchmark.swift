@@ -238,16 +238,17 @@ package struct Benchmark {
   }
 }
 
-/// What a measured row answers to the order of a repetition, or of the stretches of one.
-package struct RepetitionAnswer: Equatable, Sendable {
+/// What a measured row answers to the order of a repetition, or of the stretches of one: how long it
+/// took, and what of it was work that a policy's paper asks for beside the tokens of the stream.
+package struct RepetitionAnswer: BitwiseCopyable, Equatable, Sendable {
   /// How long it took.
   package var nanoseconds: UInt64 = 0
-  /// Tokens run over the cache only to see what they look at.
+  /// Tokens run over the cache only to see what they look at (citrus, infinipot).
   package var probedRows = 0
-  /// Logits of tokens of a prompt, and how long they take.
+  /// Logits of tokens of a prompt (infinipot), and how long they take.
   package var outputRows = 0
   package var outputNanoseconds: UInt64 = 0
-  /// The first pass over a prompt; 0: there is none.
+  /// The first pass over a prompt (gemfilter); 0: there is none.
   package var filterNanoseconds: UInt64 = 0
   /// Tokens of the repetition that are still to come.
   package var left = 1

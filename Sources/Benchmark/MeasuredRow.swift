@@ -92,7 +92,7 @@ package enum MeasuredRow<System: Host> {
     try send(&answer)
   }
 
-  private static func describe(_ sample: RowSample, _ answer: inout TextBuffer) {
+  private static func describe(_ sample: RepetitionAnswer, _ answer: inout TextBuffer) {
     answer.append("sample ns ")
     answer.append(Int(sample.nanoseconds))
     answer.append(" rows ")
@@ -100,7 +100,7 @@ package enum MeasuredRow<System: Host> {
     answer.append(" outputs ")
     answer.append(sample.outputRows)
     answer.append(" outputns ")
-    answer.append(sample.outputNanoseconds)
+    answer.append(Int(sample.outputNanoseconds))
     answer.append(" filter ")
     answer.append(Int(sample.filterNanoseconds))
     answer.append(" left ")

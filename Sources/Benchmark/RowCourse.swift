@@ -24,21 +24,6 @@ struct RowWork: BitwiseCopyable {
   }
 }
 
-/// What a repetition took, and what of it was work that a policy's paper asks for beside the tokens
-/// of the stream.
-struct RowSample: BitwiseCopyable {
-  var nanoseconds: UInt64 = 0
-  /// Tokens that were run over the cache only to see what they look at (citrus, infinipot).
-  var probedRows = 0
-  /// Logits of tokens of a prompt (infinipot), and how long they take.
-  var outputRows = 0
-  var outputNanoseconds = 0
-  /// The first pass over the prompt (gemfilter).
-  var filterNanoseconds: UInt64 = 0
-  /// Tokens of the repetition that are still to come.
-  var left = 0
-}
-
 /// The random tokens of a row on their way through the model, under any policy.
 ///
 /// Under `full` and `streaming` every repetition begins at the depth again. Policies that evict
@@ -124,13 +109,13 @@ struct RowCourse<System: Host> {
   private static var stretchTokens: (prompt: Int, generated: Int) { (64, 4) }
 
   /// One repetition with as many generated tokens as are wanted, at one go.
-  mutating func repetition(generated: Int) throws(Failure) -> RowSample {
+  mutating func repetition(generated: Int) throws(Failure) -> RepetitionAnswer {
     try prepare(generated: generated)
     return try read(promptMax: .max, generatedMax: .max)
   }
 
   /// The next stretch of a repetition, or the first one of a new one.
-  mutating func stretch(generated: Int) throws(Failure) -> RowSample {
+  mutating func stretch(generated: Int) throws(Failure) -> RepetitionAnswer {
     if promptLeft == 0 && generatedLeft == 0 { try prepare(generated: generated) }
     let most = Self.stretchTokens
     return try read(promptMax: most.prompt, generatedMax: most.generated)
@@ -148,9 +133,10 @@ struct RowCourse<System: Host> {
   }
 
   /// Reads on, `promptMax` tokens of the prompt or a few more, or generates `generatedMax`.
-  private mutating func read(promptMax: Int, generatedMax: Int) throws(Failure) -> RowSample {
+  private mutating func read(promptMax: Int, generatedMax: Int) throws(Failure) -> RepetitionAnswer
+  {
     let before = progress
-    var sample = RowSample()
+    var sample = RepetitionAnswer()
     let start = System.nanoseconds()
     if promptLeft > 0 && policy == .gemFilter {
       sample.filterNanoseconds = try readFiltered(work.prompt + work.depth)
@@ -164,7 +150,7 @@ struct RowCourse<System: Host> {
     sample.outputRows = progress.outputRows - before.outputRows
     if sample.outputRows > 0 {
       try timeOutputs()
-      sample.outputNanoseconds = Int(Double(sample.outputRows) * outputNanoseconds)
+      sample.outputNanoseconds = UInt64(Double(sample.outputRows) * outputNanoseconds)
     }
     sample.left = promptLeft + generatedLeft
     return sample

@@ -3,11 +3,9 @@
 #define CKERNELS_DIFFERENCES_H
 
 #include "Layout.h"
-
-typedef int32_t i32x4 __attribute__((ext_vector_type(4)));
+#include "Math.h"
 
 enum {
-  MOST_DIMENSIONS = 512,
   BLOCK_SLOTS = 32,
   // Sums of 2^20 (and a bit) stay within 32 bits for so many blocks, four slots apart.
   BATCH_BLOCKS = 128,
@@ -19,8 +17,9 @@ typedef struct {
   const uint8_t *values;
   size_t dimensions;
   size_t groups;
-  int32_t scales[MOST_DIMENSIONS / 32][BLOCK_SLOTS];
-  int32_t sums[MOST_DIMENSIONS / 32][BLOCK_SLOTS];
+  size_t bytes;
+  int32_t scales[KERNEL_HEAD_DIMENSION_MAX / 32][BLOCK_SLOTS];
+  int32_t sums[KERNEL_HEAD_DIMENSION_MAX / 32][BLOCK_SLOTS];
 } value_block;
 
 // Quants of four dimensions from k on, each of four slots from 4 * row on; 0 past the last one.
@@ -39,9 +38,6 @@ INLINE i32x16 quants_at(const value_block *b, size_t k, size_t row, const int fo
   const i32x16 dimension = {0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 2, 3, 3, 3, 3};
   return dimension < (int32_t)(b->dimensions - k) ? v : 0;
 }
-
-// Sums over the four dimensions, slot by slot.
-INLINE i32x4 by_slot(i32x16 v) { return v.lo.lo + v.lo.hi + v.hi.lo + v.hi.hi; }
 
 INLINE i32x16 for_each_dimension(const int32_t *slots) {
   i32x4 v;
@@ -69,7 +65,7 @@ INLINE uint64_t magnitude_of(uint16_t half) {
 // Scales of a slot as whole numbers of 16 bits: units of 2^-24, halved until the largest fits.
 INLINE void read_scales(value_block *b, size_t slot, const int format) {
   const uint8_t *bits = b->values + value_quant_bytes(b->dimensions, format) + slot * 2;
-  uint16_t halves[MOST_DIMENSIONS / 32], largest = 0;
+  uint16_t halves[KERNEL_HEAD_DIMENSION_MAX / 32], largest = 0;
   for (size_t g = 0; g < b->groups; g++) {
     __builtin_memcpy(&halves[g], bits + g * 64, sizeof halves[g]);
     const uint16_t size = halves[g] & 0x7FFF;
@@ -82,16 +78,16 @@ INLINE void read_scales(value_block *b, size_t slot, const int format) {
   }
 }
 
-// sums[group][slot] = the sum of quant * quant.
-INLINE void sum_squares(value_block *b, const int format) {
+// sums[group][slot] = the sum of quant * anchor or, without an anchor, of quant * quant.
+INLINE void sum_products(value_block *b, const i32x16 *anchor, const int format) {
   for (size_t g = 0; g < b->groups; g++)
     for (size_t row = 0; row < 8; row++) {
       i32x16 sum = 0;
       for (size_t k = g * 32; k < group_end(b, g); k += 4) {
         const i32x16 v = quants_at(b, k, row, format);
-        sum += v * v;
+        sum += v * (anchor ? anchor[k / 4] : v);
       }
-      const i32x4 sums = by_slot(sum);
+      const i32x4 sums = sum_of_four(sum, 0);
       __builtin_memcpy(&b->sums[g][row * 4], &sums, sizeof sums);
     }
 }
@@ -126,29 +122,16 @@ INLINE void add_directions(const value_block *b, i32x16 *sums, const int format)
   }
 }
 
-// sums[group][slot] = the sum of quant * anchor.
-INLINE void sum_products(value_block *b, const i32x16 *anchor, const int format) {
-  for (size_t g = 0; g < b->groups; g++)
-    for (size_t row = 0; row < 8; row++) {
-      i32x16 sum = 0;
-      for (size_t k = g * 32; k < group_end(b, g); k += 4)
-        sum += quants_at(b, k, row, format) * anchor[k / 4];
-      const i32x4 sums = by_slot(sum);
-      __builtin_memcpy(&b->sums[g][row * 4], &sums, sizeof sums);
-    }
-}
-
 // The sum of all directions, halved until every element is below 2^18, four times each. Leaves
 // the inverse of each slot's length in scores[slot].
 INLINE void find_anchor(const kernel_differences *s, value_block *b, i32x16 *anchor,
                         const int format) {
-  const size_t block_bytes = value_quant_bytes(s->dimensions, format) + b->groups * 64;
-  int64_t total[MOST_DIMENSIONS] = {0}, largest = 0;
+  int64_t total[KERNEL_HEAD_DIMENSION_MAX] = {0}, largest = 0;
   for (size_t slot = 0; slot < s->slot_count;) {
     __builtin_memset(anchor, 0, (s->dimensions + 3) / 4 * sizeof *anchor);
     for (size_t i = 0; i < BATCH_BLOCKS && slot < s->slot_count; i++, slot += BLOCK_SLOTS) {
-      b->values = s->values + slot / BLOCK_SLOTS * block_bytes;
-      sum_squares(b, format);
+      b->values = s->values + slot / BLOCK_SLOTS * b->bytes;
+      sum_products(b, 0, format);
       for (size_t j = 0; j < BLOCK_SLOTS; j++) {
         const int taken = slot + j < s->slot_count && s->positions[slot + j] != UINT32_MAX;
         read_scales(b, j, format);
@@ -172,13 +155,13 @@ INLINE void find_anchor(const kernel_differences *s, value_block *b, i32x16 *anc
 
 INLINE void differences(const kernel_differences *s, const int format) {
   value_block b;
-  i32x16 anchor[MOST_DIMENSIONS / 4];
+  i32x16 anchor[KERNEL_HEAD_DIMENSION_MAX / 4];
   b.dimensions = s->dimensions;
   b.groups = (s->dimensions + 31) / 32;
+  b.bytes = value_quant_bytes(s->dimensions, format) + b.groups * 64;
   find_anchor(s, &b, anchor, format);
-  const size_t block_bytes = value_quant_bytes(s->dimensions, format) + b.groups * 64;
   for (size_t slot = 0; slot < s->slot_count; slot += BLOCK_SLOTS) {
-    b.values = s->values + slot / BLOCK_SLOTS * block_bytes;
+    b.values = s->values + slot / BLOCK_SLOTS * b.bytes;
     sum_products(&b, anchor, format);
     for (size_t j = 0; j < BLOCK_SLOTS && slot + j < s->slot_count; j++) {
       if (s->positions[slot + j] == UINT32_MAX) {

@@ -3,6 +3,7 @@
 #ifndef CKERNELS_EVICTION_H
 #define CKERNELS_EVICTION_H
 
+#include "Layout.h"
 #include "Math.h"
 
 typedef int64_t i64x8 __attribute__((ext_vector_type(8)));
@@ -13,8 +14,6 @@ INLINE u32x16 load_words(const uint32_t *p) {
   __builtin_memcpy(&v, p, sizeof v);
   return v;
 }
-
-INLINE size_t smaller_count(size_t a, size_t b) { return a < b ? a : b; }
 
 #define OUT_OF_LINE static __attribute__((noinline))
 
@@ -36,7 +35,7 @@ typedef struct {
 OUT_OF_LINE void run_factors(const kernel_probabilities *s, size_t query, size_t start,
                              share_row *to) {
   const size_t first = start / s->run;
-  const size_t count = smaller_count((s->slot_count - start + s->run - 1) / s->run, FACTOR_RUNS);
+  const size_t count = smaller_size((s->slot_count - start + s->run - 1) / s->run, FACTOR_RUNS);
   float tops[FACTOR_RUNS] = {0};
   for (size_t i = 0; i < count; i++) tops[i] = s->run_tops[query * s->top_stride + first + i];
   const f32x16 e = exp16_of_negative(load16(tops) - s->tops[query]);
@@ -113,7 +112,7 @@ INLINE void add_shares(const kernel_probabilities *s, size_t query, const int ro
       for (int r = 0; r < rows; r++) run_factors(s, query + (size_t)r, slot, &queries[r]);
       run = 0;
     }
-    add_run(s, slot, smaller_count(slot + s->run, s->slot_count), run, queries, rows);
+    add_run(s, slot, smaller_size(slot + s->run, s->slot_count), run, queries, rows);
   }
   for (int r = 0; r < rows; r++)
     s->row[first_largest(s, &queries[r])] += 16777216u - __builtin_reduce_add(queries[r].given);

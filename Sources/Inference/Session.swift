@@ -183,7 +183,7 @@ package struct Session: BitwiseCopyable {
       forward(
         start: start, count: count, probed: probePending, lastRowOnly: lastRowOnly && !isNoting)
     else { return false }
-    return !isNoting || noteSurprises(of: last[0], first)
+    return !isNoting || noteSurprises(of: lastPass, first)
   }
 
   /// Runs the next `probed` tokens of the probe and the first `count` of `tile` through every layer.
@@ -206,7 +206,7 @@ package struct Session: BitwiseCopyable {
   var lastPass: Pass { last[0] }
 
   /// The last row of the tile that `prefill` ran last.
-  package var lastRow: Int { last[0].count - last[0].probed - 1 }
+  package var lastRow: Int { lastPass.count - lastPass.probed - 1 }
 
   /// Computes the logits of token `row` of the tile that `prefill` ran last, into `logits`.
   ///
