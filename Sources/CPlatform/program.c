@@ -62,6 +62,14 @@ unsigned long platform_prefault_program(void) {
   return is_static ? bytes : 0;
 }
 
+unsigned long platform_caller_bytes(void) {
+  // The kernel puts the name of the program last, above arguments and environment.
+  const char *name = (const char *)getauxval(AT_EXECFN);
+  if (name == NULL) return 0;
+  const uintptr_t page = getauxval(AT_PAGESZ), here = (uintptr_t)__builtin_frame_address(0);
+  return ((uintptr_t)name + strlen(name)) / page * page + page - here / page * page;
+}
+
 // A line of the file that counts every page; the counters in `status` lag behind by some. The name
 // begins with the end of the line before.
 static unsigned long rolled_up(const char *name) {

@@ -44,15 +44,18 @@ package enum Linux: Host {
   package static func programBytes(stackBytes: Int) -> Int {
     let imageBytes = Int(platform_prefault_program())
     platform_prefault_stack(UInt(stackBytes))
-    if imageBytes > 0 { return imageBytes + stackBytes + callerBytes }
+    if imageBytes > 0 {
+      return imageBytes + stackBytes + max(callerBytes, Int(platform_caller_bytes()))
+    }
     let counted = Int(platform_resident_bytes())
     return counted > 0 ? counted : memoryUsage().residentBytes
   }
 
-  /// The frames of those who call `programBytes`, up to the start of the process.
+  /// The frames of those who call `programBytes`, up to the start of the process, with some room for
+  /// arguments and environment, which the kernel puts above.
   ///
-  /// 72 KiB of them hold something. The caller's margin is for what the kernel puts above: arguments
-  /// and environment.
+  /// 72 KiB of the frames hold something. A plan counts the same where words differ, unless they
+  /// take more.
   private static var callerBytes: Int { 96 << 10 }
 
   package static func prefaultStack(byteCount: Int) {

@@ -35,6 +35,8 @@ void platform_prefault_stack(unsigned long count);
 // Makes the code and data of the program present, but not the planning memory. Returns their bytes
 // where that is the whole program; 0 where it has libraries, which only the kernel can count.
 unsigned long platform_prefault_program(void);
+// The stack from the caller's frame up to its end, in whole pages: frames, arguments, environment.
+unsigned long platform_caller_bytes(void);
 // Every page that is present now, counted exactly; 0 where the kernel does not tell.
 unsigned long platform_resident_bytes(void);
 // Those of them that are in huge pages; 0 where the kernel does not tell.
