@@ -48,13 +48,8 @@ package enum Linux: Host {
       return imageBytes + stackBytes + max(callerBytes, Int(platform_caller_bytes()))
     }
     let counted = Int(platform_resident_bytes())
-    return (counted > 0 ? counted : memoryUsage().residentBytes)
-      .roundedUp(toMultipleOf: libraryStep)
+    return counted > 0 ? counted : memoryUsage().residentBytes
   }
-
-  /// In what steps a program with libraries counts: which of their pages are present differs from
-  /// start to start by some hundred KiB, and a plan must not.
-  private static var libraryStep: Int { 2 << 20 }
 
   /// The frames of those who call `programBytes`, up to the start of the process, with some room for
   /// arguments and environment, which the kernel puts above.

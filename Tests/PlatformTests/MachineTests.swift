@@ -22,13 +22,6 @@ import Units
     }
   }
 
-  /// Library pages that are present by chance must not tell two plans apart.
-  @Test func aProgramWithLibrariesCountsInWholeSteps() {
-    let counted = Linux.programBytes(stackBytes: 64 << 10)
-    #expect(counted % (2 << 20) == 0)
-    #expect(counted > 4 << 20)
-  }
-
   @Test func refusesWhatTheKernelRefuses() {
     #expect(throws: HostError.noMemory) {
       try Linux.reserve(byteCount: 1 << 50, hugePages: false, locked: false)
