@@ -5,6 +5,7 @@
 #include <elf.h>
 #include <fcntl.h>
 #include <link.h>
+#include <math.h>
 #include <stdint.h>
 #include <string.h>
 #include <sys/auxv.h>
@@ -28,6 +29,31 @@ static unsigned long touch(uintptr_t start, uintptr_t end, uintptr_t page, int w
     bytes += page;
   }
   return bytes;
+}
+
+// Makes a library present whose functions run after launch; the others have done their work by then.
+static int touch_if_called(struct dl_phdr_info *object, size_t size, void *page) {
+  (void)size;
+  const uintptr_t called[] = {
+    (uintptr_t)&write, getauxval(AT_BASE),
+#if defined(__x86_64__)
+    (uintptr_t)&fmaf,  // of the portable kernels
+#endif
+  };
+  int is_called = 0;
+  for (unsigned i = 0; i < object->dlpi_phnum; i++) {
+    const ElfW(Phdr) *segment = &object->dlpi_phdr[i];
+    const uintptr_t start = object->dlpi_addr + segment->p_vaddr;
+    for (unsigned j = 0; j < sizeof called / sizeof *called; j++)
+      is_called |= segment->p_type == PT_LOAD && called[j] - start < segment->p_memsz;
+  }
+  for (unsigned i = 0; i < object->dlpi_phnum && is_called; i++) {
+    const ElfW(Phdr) *segment = &object->dlpi_phdr[i];
+    const uintptr_t start = object->dlpi_addr + segment->p_vaddr;
+    if (segment->p_type == PT_LOAD && !(segment->p_flags & PF_W))
+      touch(start, start + segment->p_memsz, *(const uintptr_t *)page, 0);
+  }
+  return 0;
 }
 
 unsigned long platform_prefault_program(void) {
@@ -59,7 +85,9 @@ unsigned long platform_prefault_program(void) {
       bytes += touch(start, end, page, 1);
     }
   }
-  return is_static ? bytes : 0;
+  if (is_static) return bytes;
+  dl_iterate_phdr(touch_if_called, &page);
+  return 0;
 }
 
 unsigned long platform_caller_bytes(void) {

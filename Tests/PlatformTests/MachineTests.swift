@@ -86,7 +86,36 @@ private func alone() {
   Linux.exit(status >> 8 & 0xFF)
 }
 
+/// KiB of code of the C and the math library that are not present.
+private func absentKibibytesOfCode() throws -> [Int] {
+  let file = Foundation.FileHandle(forReadingAtPath: "/proc/self/smaps")
+  let text = String(decoding: try file?.readToEnd() ?? Data(), as: UTF8.self)
+  var absent: [Int] = []
+  var isCode = false
+  for line in text.split(separator: "\n") {
+    let words = line.split(separator: " ")
+    if words[0].contains("-") {
+      let name = URL(filePath: String(words.last ?? "")).lastPathComponent
+      isCode = words[1].contains("x") && (name.hasPrefix("libc.") || name.hasPrefix("libm."))
+    } else if isCode && words[0] == "Size:" {
+      absent.append(Int(words[1]) ?? 0)
+    } else if isCode && words[0] == "Rss:" {
+      absent[absent.count - 1] -= Int(words[1]) ?? 0
+    }
+  }
+  return absent
+}
+
 @Suite struct SealedProcessTests {
+  // Functions that are first called after launch would bring in pages beyond the plan.
+  @Test func librariesThatAreCalledLaterAreCounted() async {
+    await #expect(processExitsWith: .exitCode(0)) {
+      alone()
+      _ = Linux.programBytes(stackBytes: 65536)
+      Linux.exit(try absentKibibytesOfCode() == [0, 0] ? 0 : 1)
+    }
+  }
+
   @Test func aSealedProcessReadsWritesWaitsAndTellsTheTime() async {
     await #expect(processExitsWith: .exitCode(0)) {
       alone()

@@ -33,7 +33,8 @@ void *_Nullable platform_reserve(unsigned long count, int huge_pages, int locked
 unsigned long platform_allocation_count(void);
 void platform_prefault_stack(unsigned long count);
 // Makes the code and data of the program present, but not the planning memory. Returns their bytes
-// where that is the whole program; 0 where it has libraries, which only the kernel can count.
+// where that is the whole program; 0 where it has libraries, which only the kernel can count. Those
+// that are called after launch are made present too, as far as they are not written.
 unsigned long platform_prefault_program(void);
 // The stack from the caller's frame up to its end, in whole pages: frames, arguments, environment.
 unsigned long platform_caller_bytes(void);
