@@ -89,25 +89,11 @@ package struct KVCache: BitwiseCopyable {
     return keys.extracting(start..<start + bytes)
   }
 
-  /// The keys of one KV head of one layer from slot `slot`, a multiple of 16, on.
-  package func keys(layer: Int, head: Int, from slot: Int) -> FixedBuffer<UInt8> {
-    precondition(slot % 16 == 0, "slots of whole tiles")
-    let all = keys(layer: layer, head: head)
-    return all.extracting(slot / 16 * keyLayout.tileBytes..<all.count)
-  }
-
   /// The values of one KV head of one layer.
   package func values(layer: Int, head: Int) -> FixedBuffer<UInt8> {
     let bytes = valueLayout.bytes(slots: slots)
     let start = (layer * layerStep * kvHeads + head) * bytes
     return values.extracting(start..<start + bytes)
-  }
-
-  /// The values of one KV head of one layer from slot `slot`, a multiple of 32, on.
-  package func values(layer: Int, head: Int, from slot: Int) -> FixedBuffer<UInt8> {
-    precondition(slot % 32 == 0, "slots of whole blocks")
-    let all = values(layer: layer, head: head)
-    return all.extracting(slot / 32 * valueLayout.blockBytes..<all.count)
   }
 
   /// Copies key and value of one slot over those of another, bit for bit.

@@ -123,13 +123,15 @@ extension Session {
     let isSeen = isSeen(tokens)
     prepareQueries(layer, head: head, tokens: tokens, thread)
     if sawNonFinite { return }
+    let attended = attended(layer, head: head, rows: rows, live: live, own)
+    let parts = own.parts.extracting(0..<rows, stride: stride)
+    let totals = own.totals.extracting(0..<rows, stride: stride)
     for row in 0..<rows { clearTotal(row, thread) }
-    for run in 0..<RunShape.runs(slots: live) {
+    for run in 0..<attended.runs {
       let scores = isSeen ? own.sight.scores(row: 0, run: run) : own.scoreRows
-      attendRun(
-        layer, head: head, run: run, live: live, rows: rows, scores, into: own.parts, thread)
-      if isSeen { own.sight.note(own.parts.tops, rows: rows, row: 0, run: run) }
-      join(own.parts.extracting(0..<rows, stride: stride), row: 0, thread)
+      attended.attend(run, scores, into: parts, kernels)
+      if isSeen { own.sight.note(parts.tops, rows: rows, row: 0, run: run) }
+      join(parts, into: totals)
     }
     for row in 0..<rows {
       let query = head * shape.headsPerGroup + row % shape.headsPerGroup
@@ -149,33 +151,33 @@ extension Session {
     let rows = shape.headsPerGroup
     let stride = Scratch.stride(shape.model.headDimension)
     pool.share(runs * shape.model.kvHeads, thread: thread) { items in
-      var prepared = -1
-      for item in items {
-        let head = item / runs
-        if head != prepared {
-          prepareQueries(layer, head: head, tokens: token..<token + 1, thread)
-          prepared = head
-        }
+      for head in items.lowerBound / runs...(items.upperBound - 1) / runs {
+        prepareQueries(layer, head: head, tokens: token..<token + 1, thread)
         if sawNonFinite { return }
-        let parts = parts.extracting(item * rows..<(item + 1) * rows, stride: stride)
-        let scores =
-          isSeen
-          ? sight.scores(row: head * rows, run: item % runs) : attentionScratch[thread].scoreRows
-        attendRun(
-          layer, head: head, run: item % runs, live: live, rows: rows, scores, into: parts, thread)
-        if isSeen { sight.note(parts.tops, rows: rows, row: head * rows, run: item % runs) }
+        let own = attentionScratch[thread]
+        let attended = attended(layer, head: head, rows: rows, live: live, own)
+        for item in items.clamped(to: head * runs..<(head + 1) * runs) {
+          let run = item - head * runs
+          let parts = parts.extracting(item * rows..<(item + 1) * rows, stride: stride)
+          let scores = isSeen ? sight.scores(row: head * rows, run: run) : own.scoreRows
+          attended.attend(run, scores, into: parts, kernels)
+          if isSeen { sight.note(parts.tops, rows: rows, row: head * rows, run: run) }
+        }
       }
     }
     // Whoever shows a token to the policy joins all query heads of its KV head.
     let together = isSeen ? rows : 1
     pool.share(shape.model.queryHeads / together, thread: thread) { items in
       if sawNonFinite { return }
+      let totals = attentionScratch[thread].totals
       for head in items.lowerBound * together..<items.upperBound * together {
         let total = head % together
         clearTotal(total, thread)
         for run in 0..<runs {
           let row = (head / rows * runs + run) * rows + head % rows
-          join(parts.extracting(row..<row + 1, stride: stride), row: total, thread)
+          join(
+            parts.extracting(row..<row + 1, stride: stride),
+            into: totals.extracting(total..<total + 1, stride: stride))
         }
         finish(row: total, token: token, head: head, thread)
         guard isSeen && total == rows - 1 else { continue }
@@ -186,56 +188,19 @@ extension Session {
     }
   }
 
-  /// Prepared query rows over one run of slots of a KV head; their scores stay in `scores`.
-  func attendRun(
-    _ layer: Int, head: Int, run: Int, live: Int, rows: Int, _ scores: ScoreRows,
-    into parts: AttentionParts, _ thread: Int
-  ) {
-    let slots = weigh(
-      layer, head: head, run: run, live: live, rows: rows, scores, into: parts, thread)
-    kernels.weightedSum(
-      probabilities: scores.buffer, probabilityStride: scores.stride, queries: rows,
-      values: cache.values(layer: layer, head: head, from: slots.lowerBound),
-      layout: cache.valueLayout, slotCount: slots.count, into: parts.outputs,
-      outputStride: Scratch.stride(shape.model.headDimension))
-  }
-
-  /// Softmax of prepared query rows over one run of slots of a KV head; returns the slots.
+  /// What the first `rows` rows of prepared queries look at.
   @inline(never)
-  func weigh(
-    _ layer: Int, head: Int, run: Int, live: Int, rows: Int, _ scores: ScoreRows,
-    into parts: AttentionParts, _ thread: Int
-  ) -> Range<Int> {
-    let slots = score(layer, head: head, run: run, live: live, rows: rows, scores, thread)
-    kernels.softmax(
-      scores.buffer, scoreStride: scores.stride,
-      queryPositions: attentionScratch[thread].positions.extracting(0..<rows),
-      slotPositions: positions(
-        layer, head: head, seenBy: Int(attentionScratch[thread].positions[0])
-      ).extracting(slots),
-      tops: parts.tops, sums: parts.sums)
-    return slots
-  }
-
-  /// The scores of prepared query rows over one run of slots of a KV head; returns the slots.
-  @inline(never)
-  func score(
-    _ layer: Int, head: Int, run: Int, live: Int, rows: Int, _ scores: ScoreRows, _ thread: Int
-  ) -> Range<Int> {
-    let own = attentionScratch[thread]
-    let slots = run * RunShape.runSlots..<min((run + 1) * RunShape.runSlots, live)
-    let keys = cache.keys(layer: layer, head: head, from: slots.lowerBound)
-    kernels.scores(
-      queries: own.queries.rows(rows, columns: shape.model.headDimension), keys: keys,
-      layout: cache.keyLayout,
-      slots: 0..<slots.count, into: scores.buffer, scoreStride: scores.stride)
-    if run == 0 && needsSinkQueries {
-      kernels.scores(
-        queries: own.sinkQueries.rows(rows, columns: shape.model.headDimension), keys: keys,
-        layout: cache.keyLayout,
-        slots: 0..<SlotMap.sinkTokens, into: scores.buffer, scoreStride: scores.stride)
-    }
-    return slots
+  func attended(
+    _ layer: Int, head: Int, rows: Int, live: Int, _ own: AttentionScratch
+  ) -> AttendedHead {
+    let d = shape.model.headDimension
+    return AttendedHead(
+      queries: own.queries.rows(rows, columns: d),
+      sinkQueries: needsSinkQueries ? own.sinkQueries.rows(rows, columns: d) : nil,
+      queryPositions: own.positions.extracting(0..<rows),
+      keys: cache.keys(layer: layer, head: head), keyLayout: cache.keyLayout,
+      values: cache.values(layer: layer, head: head), valueLayout: cache.valueLayout,
+      slotPositions: positions(layer, head: head, seenBy: Int(own.positions[0])), live: live)
   }
 
   private func total(_ row: Int, _ thread: Int) -> FixedBuffer<Float> {
@@ -249,16 +214,13 @@ extension Session {
     attentionScratch[thread].totals.clear(row: row, from: row * Scratch.stride(d), dimension: d)
   }
 
-  /// Joins the rows of one run to those of this thread's totals from row `row` on.
+  /// Joins the rows of one run to the same rows of `totals`.
   @inline(never)
-  func join(_ parts: AttentionParts, row: Int, _ thread: Int) {
-    let stride = Scratch.stride(shape.model.headDimension)
-    let totals = attentionScratch[thread].totals
-      .extracting(row..<row + parts.tops.count, stride: stride)
+  func join(_ parts: AttentionParts, into totals: AttentionParts) {
     kernels.merge(
       parts: parts.outputs, tops: parts.tops, sums: parts.sums, into: totals.outputs,
-      totalTops: totals.tops, totalSums: totals.sums, stride: stride,
-      dimension: shape.model.headDimension)
+      totalTops: totals.tops, totalSums: totals.sums,
+      stride: Scratch.stride(shape.model.headDimension), dimension: shape.model.headDimension)
   }
 
   /// Divides row `row` of this thread's totals by its sum, into a query head of a token.

@@ -139,11 +139,11 @@ extension Session {
   private func voteByProduct(_ layer: Int, head: Int, token: Int, _ thread: Int) {
     let seen = now.start + token + 1
     let scores = filter[0].share(thread, tokens: seen)
-    let own = attentionScratch[thread]
-    for run in 0..<RunShape.runs(slots: seen) {
-      let rows = shape.headsPerGroup
-      let slots = score(
-        layer, head: head, run: run, live: seen, rows: rows, own.scoreRows, thread)
+    let (own, rows) = (attentionScratch[thread], shape.headsPerGroup)
+    let attended = attended(layer, head: head, rows: rows, live: seen, own)
+    for run in 0..<attended.runs {
+      attended.score(run, own.scoreRows, kernels)
+      let slots = attended.slots(run)
       for row in 0..<rows {
         for slot in 0..<slots.count {
           scores[slots.lowerBound + slot] += Self.fixedPoint(
@@ -156,12 +156,11 @@ extension Session {
   private func voteByProbability(_ layer: Int, head: Int, token: Int, _ thread: Int) {
     let seen = now.start + token + 1
     let (own, rows) = (attentionScratch[thread], shape.headsPerGroup)
+    let attended = attended(layer, head: head, rows: rows, live: seen, own)
     let totals = own.totals
     for row in 0..<rows { clearTotal(row, thread) }
-    for run in 0..<RunShape.runs(slots: seen) {
-      _ = weigh(
-        layer, head: head, run: run, live: seen, rows: rows, own.sight.scores(row: 0, run: run),
-        into: own.parts, thread)
+    for run in 0..<attended.runs {
+      attended.weigh(run, own.sight.scores(row: 0, run: run), into: own.parts, kernels)
       own.sight.note(own.parts.tops, rows: rows, row: 0, run: run)
       kernels.merge(
         parts: .empty, tops: own.parts.tops.extracting(0..<rows),
