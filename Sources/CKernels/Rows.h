@@ -22,8 +22,7 @@ INLINE int32_t start_of(int32_t sum) {
 }
 
 INLINE const int8_t *quants_of(const row_group *x, int row) {
-  return (const int8_t *)(KERNEL_PREPARES ? x->quants[0] : x->quants[row]) +
-         (KERNEL_PREPARES ? row * ROW_BYTES : 0);
+  return KERNEL_PREPARES ? (const int8_t *)x->quants[0] + row * ROW_BYTES : x->quants[row];
 }
 
 #endif

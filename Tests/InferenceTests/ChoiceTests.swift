@@ -107,27 +107,14 @@ import Units
   private func read(
     _ tokens: [Int], _ one: Case, _ instruction: [Int], _ session: Session
   ) throws -> [[Float]] {
-    var rows: [[Float]] = []
     try session.beginPrompt(
       document: one.document, instruction: buffer(instruction.map(Int32.init)),
       catalyst: buffer(one.catalyst.map(Int32.init)))
     let prompt = one.document + one.instruction
-    var (start, room) = (0, 0)
-    while start < tokens.count {
-      if start == prompt { session.endPrompt() }
-      if room == 0 { room = session.makeRoom(for: start < prompt ? prompt - start : 1) }
-      let count = min(session.tile.count, room)
-      try #require(count > 0)
-      for index in 0..<count { session.tile[index] = Int32(tokens[start + index]) }
-      #expect(session.prefill(start: start, count: count))
-      for row in 0..<count {
-        #expect(session.project(row: row))
-        rows.append(array(session.logits))
-      }
-      start += count
-      room -= count
-    }
-    return rows
+    let rows = try session.read(Array(tokens.prefix(prompt))) { prompt - $0 }
+    if tokens.count <= prompt { return rows }
+    session.endPrompt()
+    return rows + (try session.read(Array(tokens.dropFirst(prompt)), from: prompt) { _ in 1 })
   }
 
   /// Where a prompt needs evictions, the whole budget is taken at some moment, and no more.

@@ -38,7 +38,6 @@ import Units
   private func read(
     _ tokens: [Int], prompt: Int, _ session: Session, lastRowOnly: Bool = false
   ) throws -> [[Float]] {
-    var rows: [[Float]] = []
     let all = buffer(tokens.map(Int32.init))
     let kept = session.shape.eviction.slots - session.shape.eviction.reserve
     var text = all.extracting(0..<prompt)
@@ -48,28 +47,15 @@ import Units
     try session.beginPrompt(
       document: document, instruction: text.extracting(document..<text.count),
       catalyst: buffer([3, 1, 4]))
-    var position = 0
-    func read(_ ids: FixedBuffer<Int32>) {
-      var (done, room) = (0, 0)
-      while done < ids.count {
-        if room == 0 { room = session.makeRoom(for: ids.count - done) }
-        let count = min(session.tile.count, room)
-        #expect(count > 0 && session.admits(position + count - 1))
-        for index in 0..<count { session.tile[index] = ids[done + index] }
-        #expect(session.prefill(start: position, count: count, lastRowOnly: lastRowOnly))
-        for row in 0..<count {
-          let isWanted = !lastRowOnly || row == count - 1
-          #expect(!isWanted || session.project(row: row))
-          rows.append(isWanted ? array(session.logits) : [])
-        }
-        done += count
-        room -= count
-        position += count
-      }
+    var rows = try session.read(array(text).map(Int.init), lastRowOnly: lastRowOnly) {
+      text.count - $0
     }
-    read(text)
     session.endPrompt()
-    for index in prompt..<tokens.count { read(all.extracting(index..<index + 1)) }
+    for index in prompt..<tokens.count {
+      rows += try session.read(
+        [tokens[index]], from: text.count + index - prompt, lastRowOnly: lastRowOnly
+      ) { _ in 1 }
+    }
     return rows
   }
 

@@ -113,21 +113,13 @@ private struct Cut {
       profile.threads = cut.threads
       let kernels = cut.isPortable ? KernelSet(.portable) : bestKernels
       let session = pack.session(profile, kernels: kernels, pool: try workers(cut.threads))
-      var (start, room) = (0, 0)
-      while start < tokenCount {
-        let left = tokenCount - 9 - start
-        if room == 0 { room = session.makeRoom(for: left > 0 ? left : 1) }
-        let count = min(session.tile.count, room)
-        room -= count
-        for index in 0..<count { session.tile[index] = Int32(tokens[start + index]) }
-        #expect(session.prefill(start: start, count: count, lastRowOnly: cut.isLastRowOnly))
-        for row in (cut.isLastRowOnly ? count - 1 : 0)..<count {
-          #expect(session.project(row: row))
-          #expect(
-            sameBits(array(session.logits), expected[start + row]),
-            "token \(start + row), tile \(cut.tile), \(cut.threads) threads")
-        }
-        start += count
+      let rows = try session.read(tokens, lastRowOnly: cut.isLastRowOnly) {
+        max(tokenCount - 9 - $0, 1)
+      }
+      for (token, row) in rows.enumerated() where !row.isEmpty {
+        #expect(
+          sameBits(row, expected[token]),
+          "token \(token), tile \(cut.tile), \(cut.threads) threads")
       }
     }
   }
@@ -154,7 +146,7 @@ private struct Cut {
     let run = ForwardCase.all[model]
     let pack = try TinyPack(run.model, formats: run.weights, seed: 7)
     var random = Random(seed: 9)
-    let tokens = (0..<1130).map { _ in Int32(random.below(run.model.vocabulary)) }
+    let tokens = (0..<1130).map { _ in random.below(run.model.vocabulary) }
     var expected: [[Float]] = []
     for cut in Cut.all where !cut.isLastRowOnly {
       var profile = profile(run, slots: 530, policy: .streaming)
@@ -163,20 +155,7 @@ private struct Cut {
       let session = pack.session(
         profile, kernels: cut.isPortable ? KernelSet(.portable) : bestKernels,
         pool: try workers(cut.threads))
-      var rows: [[Float]] = []
-      var (start, room) = (0, 0)
-      while start < tokens.count {
-        if room == 0 { room = session.makeRoom(for: tokens.count - start) }
-        let count = min(session.tile.count, room)
-        for index in 0..<count { session.tile[index] = tokens[start + index] }
-        #expect(session.prefill(start: start, count: count))
-        for row in 0..<count {
-          #expect(session.project(row: row))
-          rows.append(array(session.logits))
-        }
-        start += count
-        room -= count
-      }
+      let rows = try session.read(tokens) { tokens.count - $0 }
       if expected.isEmpty { expected = rows }
       let same = zip(rows, expected).prefix { sameBits($0, $1) }.count
       #expect(same == tokens.count, "tile \(cut.tile), \(cut.threads) threads")

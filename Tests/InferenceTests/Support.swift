@@ -1,6 +1,9 @@
 import Commands
+import Inference
 import Kernels
 import Platform
+import TestSupport
+import Testing
 import Units
 
 /// The fastest kernels of this machine.
@@ -24,4 +27,32 @@ func workers(_ threadCount: Int) throws -> WorkerPool {
 /// The place of the largest element.
 func likeliest(_ logits: [Float]) -> Int {
   logits.indices.max { logits[$0] < logits[$1] } ?? 0
+}
+
+extension Session {
+  /// Reads tokens in tiles, the first at stream position `start`, and returns every row of logits.
+  ///
+  /// Room is asked for as many tokens as `wanted` says for the number of those that are read. With
+  /// `lastRowOnly` all but the last row of each tile are left empty.
+  func read(
+    _ tokens: [Int], from start: Int = 0, lastRowOnly: Bool = false, wanted: (Int) -> Int
+  ) throws -> [[Float]] {
+    var rows: [[Float]] = []
+    var room = 0
+    while rows.count < tokens.count {
+      let done = rows.count
+      if room == 0 { room = makeRoom(for: wanted(done)) }
+      let count = min(tile.count, room)
+      try #require(count > 0 && admits(start + done + count - 1))
+      for index in 0..<count { tile[index] = Int32(tokens[done + index]) }
+      #expect(prefill(start: start + done, count: count, lastRowOnly: lastRowOnly))
+      for row in 0..<count {
+        let isWanted = !lastRowOnly || row == count - 1
+        #expect(!isWanted || project(row: row))
+        rows.append(isWanted ? array(logits) : [])
+      }
+      room -= count
+    }
+    return rows
+  }
 }
