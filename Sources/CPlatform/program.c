@@ -31,7 +31,7 @@ static unsigned long touch(uintptr_t start, uintptr_t end, uintptr_t page, int w
   return bytes;
 }
 
-// Makes a library present whose functions run after launch; the others have done their work by then.
+// Makes a library present whose functions run after launch; the others have done their work then.
 static int touch_if_called(struct dl_phdr_info *object, size_t size, void *page) {
   (void)size;
   const uintptr_t called[] = {
