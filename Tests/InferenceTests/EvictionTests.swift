@@ -47,16 +47,13 @@ import Units
     try session.beginPrompt(
       document: document, instruction: text.extracting(document..<text.count),
       catalyst: buffer([3, 1, 4]))
-    var rows = try session.read(array(text).map(Int.init), lastRowOnly: lastRowOnly) {
+    let rows = try session.read(array(text).map(Int.init), lastRowOnly: lastRowOnly) {
       text.count - $0
     }
     session.endPrompt()
-    for index in prompt..<tokens.count {
-      rows += try session.read(
-        [tokens[index]], from: text.count + index - prompt, lastRowOnly: lastRowOnly
-      ) { _ in 1 }
-    }
+    let reply = Array(tokens.dropFirst(prompt))
     return rows
+      + (try session.read(reply, from: text.count, lastRowOnly: lastRowOnly) { _ in 1 })
   }
 
   @Test(arguments: policies, [0, 2])
