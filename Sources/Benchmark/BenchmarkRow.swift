@@ -67,17 +67,16 @@ struct BenchmarkRow {
     let slots = try ready.integer("slots")
     return PolicyFigures(
       name: policy, slots: budget ?? slots, tokens: test.tokens,
-      attendedSlots: try ready.integer("attended"))
+      attendedSlots: try ready.integer("attended"),
+      fullDepth: readsAllOfPrompt ? test.depth : try ready.integer("beside"))
   }
 
   /// The row of the full cache that this one is measured beside: with as many slots as attention goes
   /// over here or, where a whole prompt is read first, the same test.
   func pair(_ figures: PolicyFigures?) -> BenchmarkRow? {
-    guard let policy, let figures, policy != "full" else { return nil }
+    guard let figures, figures.name != "full" else { return nil }
     var beside = test
-    if !readsAllOfPrompt {
-      beside.depth = min(test.depth, Self.depth(slots: figures.attendedSlots, test))
-    }
+    beside.depth = figures.fullDepth
     return BenchmarkRow(
       test: beside, threads: threads, cache: cache, policy: "full", budget: nil)
   }

@@ -114,6 +114,7 @@ extension BenchmarkResult {
     if !policy.full.isEmpty {
       let full = Samples(tokens: test.tokens, nanoseconds: policy.full)
       fields += [
+        ("full_n_depth", .integer(policy.fullDepth)),
         ("full_avg_ts", .real(full.mean)), ("full_stddev_ts", .real(full.standardDeviation)),
         ("full_median_ts", .real(full.median)),
         ("added_share", .real(policy.added?.median ?? 0)),

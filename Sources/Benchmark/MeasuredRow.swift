@@ -111,6 +111,8 @@ package enum MeasuredRow<System: Host> {
   private static func describe(_ course: RowCourse<System>, _ answer: inout TextBuffer) {
     answer.append(" attended ")
     answer.append(course.attendedSlots)
+    answer.append(" beside ")
+    answer.append(course.fullDepth)
     answer.append("\n")
   }
 

@@ -23,16 +23,19 @@ package struct PolicyFigures: Equatable, Sendable {
   package let tokens: Int
   /// Slots that attention goes over.
   package let attendedSlots: Int
+  /// Depth of the full cache that it is measured beside.
+  package let fullDepth: Int
   /// Each repetition.
   private var own: [RepetitionAnswer] = []
   /// Nanoseconds of each repetition with the full cache; empty: this is the full cache.
   package private(set) var full: [UInt64] = []
 
-  package init(name: String, slots: Int, tokens: Int, attendedSlots: Int) {
+  package init(name: String, slots: Int, tokens: Int, attendedSlots: Int, fullDepth: Int) {
     self.name = name
     self.slots = slots
     self.tokens = tokens
     self.attendedSlots = attendedSlots
+    self.fullDepth = fullDepth
   }
 
   /// Takes in one repetition, and one of the full cache in turn with it.

@@ -26,10 +26,11 @@ struct RowWork: BitwiseCopyable {
 
 /// The random tokens of a row on their way through the model, under any policy.
 ///
-/// Under `full` and `streaming` every repetition begins at the depth again. Policies that evict
-/// cannot go back: the stream goes on. Those that choose for a prompt generate behind one of `depth`
-/// tokens, or read its last `prompt` tokens and choose; citrus and infinipot, which do not hold it,
-/// read on and on in a document that does not end.
+/// Under `full` every repetition begins at the depth again. Policies that evict cannot go back. Where
+/// they need not evict, each repetition reads all before it anew. Where they do, the stream goes on,
+/// and the cache is filled before the first one, so that all find it alike. Those that choose for a
+/// prompt generate behind one of `depth` tokens, or read its last `prompt` tokens and choose; citrus
+/// and infinipot, which do not hold it, read on and on in a document that does not end.
 struct RowCourse<System: Host> {
   private let session: Session
   private let work: RowWork
@@ -41,6 +42,8 @@ struct RowCourse<System: Host> {
   private var promptLeft = 0
   private var generated = 0
   private var generatedLeft = 0
+  /// Tokens that are run over the cache only to see what they look at, when they are run.
+  private var probeTokens = 0
   /// How long the logits of a tile take for each of its tokens, where the policy wants all of them.
   private var outputNanoseconds = 0.0
 
@@ -60,9 +63,18 @@ struct RowCourse<System: Host> {
 
   private var policy: EvictionPolicy { session.shape.eviction.policy }
 
-  /// Whether each repetition reads a prompt of its own from its start.
+  /// Whether each repetition reads all before it anew.
   private var restarts: Bool {
-    policy.isFrozen && work.prompt > 0 && (policy.holdsPrompt || work.generated > 0)
+    if policy == .full { return false }
+    let choosesEachTime = policy.isFrozen && (policy.holdsPrompt || work.generated > 0)
+    return work.prompt > 0 && choosesEachTime || hasRoom
+  }
+
+  /// Whether a repetition ends before the cache is full.
+  private var hasRoom: Bool {
+    let settings = session.shape.eviction
+    let reply = policy.isFrozen ? max(work.generated, settings.reserve) : work.generated
+    return work.depth + work.prompt + reply + probeTokens <= settings.slots
   }
 
   /// Tokens of the instruction behind a document of `total` tokens.
@@ -71,7 +83,7 @@ struct RowCourse<System: Host> {
   }
 
   /// Refuses what cannot be run, before the process is sealed.
-  func check() throws(Failure) {
+  mutating func check() throws(Failure) {
     let settings = session.shape.eviction
     let prompt = work.depth + work.prompt
     guard policy.isFrozen || !settings.filters else {
@@ -90,18 +102,33 @@ struct RowCourse<System: Host> {
     let instruction = instructionTokens(of: prompt)
     try session.announce(
       document: prompt - instruction, instruction: ids.extracting(0..<instruction))
+    probeTokens = session.evictor.progress.probeCount
     session.restart()
   }
 
-  /// Brings the cache to the depth.
+  /// Brings the cache to the depth and, where the stream goes on from there, fills it.
   mutating func begin() throws(Failure) {
     if restarts { return }
-    if policy.isFrozen {
-      let isEndless = work.prompt > 0
-      try read(
-        work.depth, of: isEndless ? 1 << 40 : work.depth, endsPrompt: !isEndless)
+    if policy == .full { return try prefill(work.depth, at: 0) }
+    let slots = session.shape.eviction.slots
+    if policy.isFrozen && work.prompt == 0 {
+      try readDepth()
+      while progress.live < slots { try generate() }
+    } else if policy.isFrozen {
+      try read(max(work.depth, slots), of: 1 << 40)
     } else {
-      try prefill(work.depth, at: position(0))
+      try prefill(max(work.depth, slots), at: 0)
+    }
+  }
+
+  /// Reads the tokens before those of a repetition that starts anew.
+  private mutating func readDepth() throws(Failure) {
+    // Gemfilter reads a prompt as a whole.
+    if policy == .gemFilter && work.prompt > 0 { return }
+    if policy.isFrozen {
+      try read(work.depth, of: work.depth + work.prompt, endsPrompt: work.prompt == 0)
+    } else {
+      try prefill(work.depth, at: 0)
     }
   }
 
@@ -125,7 +152,7 @@ struct RowCourse<System: Host> {
   private mutating func prepare(generated: Int) throws(Failure) {
     if restarts {
       session.restart()
-      if policy != .gemFilter { try read(work.depth, of: work.depth + work.prompt) }
+      try readDepth()
     }
     prompt = TileReader(count: work.prompt, at: position(work.depth), lastRowOnly: true)
     promptLeft = work.prompt
@@ -172,7 +199,7 @@ struct RowCourse<System: Host> {
     }
     guard done > 0 && promptLeft == 0 else { return }
     try project(work.prompt)
-    if restarts { session.endPrompt() }
+    if restarts && policy.isFrozen { session.endPrompt() }
   }
 
   /// Times the logits of the last tile once more, where it is a whole one.
@@ -186,9 +213,15 @@ struct RowCourse<System: Host> {
 
   /// Slots that attention goes over at the end of a repetition.
   var attendedSlots: Int {
-    policy.isArithmetic
-      ? session.cache.map.liveSlots(after: max(work.depth + work.prompt + work.generated, 1) - 1)
-      : progress.used
+    let last = work.depth + work.prompt + work.generated
+    if policy == .full || hasRoom { return last }
+    return policy.isArithmetic ? session.shape.eviction.slots : progress.used
+  }
+
+  /// The depth from which a repetition finds as many slots in a full cache, on average.
+  var fullDepth: Int {
+    let tokens = work.prompt + work.generated
+    return max(attendedSlots - (hasRoom ? tokens : (tokens + 1) / 2), 0)
   }
 
   // MARK: Tokens
@@ -253,12 +286,16 @@ struct RowCourse<System: Host> {
   /// Runs up to `most` random tokens one after the other, each with its logits; nothing is sampled.
   private mutating func generate(_ most: Int) throws(Failure) {
     for _ in 0..<min(most, generatedLeft) {
-      if System.isInterrupted { throw .interrupted }
-      let done = generated - generatedLeft
-      let position = position(work.depth + work.prompt + done)
-      try session.step(token(), at: position)
+      try generate()
       generatedLeft -= 1
     }
+  }
+
+  /// Runs one random token.
+  private mutating func generate() throws(Failure) {
+    if System.isInterrupted { throw .interrupted }
+    let done = generated - generatedLeft
+    try session.step(token(), at: position(work.depth + work.prompt + done))
   }
 
   private mutating func token() -> Int32 {

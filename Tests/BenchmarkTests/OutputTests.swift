@@ -74,7 +74,7 @@ import Testing
   @Test func markdownOfPoliciesIsExact() {
     var first = result()
     var policy = PolicyFigures(
-      name: "infinipot", slots: 1024, tokens: 4, attendedSlots: 1000)
+      name: "infinipot", slots: 1024, tokens: 4, attendedSlots: 1000, fullDepth: 998)
     for nanoseconds in [200_000_000, 400_000_000, 250_000_000] as [UInt64] {
       var (own, full) = (RepetitionAnswer(), RepetitionAnswer())
       own.nanoseconds = nanoseconds
@@ -85,7 +85,7 @@ import Testing
     first.policy = policy
     var second = result()
     policy = PolicyFigures(
-      name: "full", slots: 1024, tokens: 4, attendedSlots: 1000)
+      name: "full", slots: 1024, tokens: 4, attendedSlots: 1000, fullDepth: 998)
     for _ in 0..<3 { policy.add(RepetitionAnswer()) }
     second.policy = policy
     var output = Output(

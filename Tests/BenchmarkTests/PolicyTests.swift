@@ -3,7 +3,7 @@ import Testing
 
 @Suite struct PolicyTests {
   private func figures(_ name: String = "h2o") -> PolicyFigures {
-    PolicyFigures(name: name, slots: 1024, tokens: 4, attendedSlots: 1024)
+    PolicyFigures(name: name, slots: 1024, tokens: 4, attendedSlots: 1024, fullDepth: 1022)
   }
 
   private func answer(_ nanoseconds: UInt64) -> RepetitionAnswer {

@@ -127,6 +127,9 @@ struct BenchProgramTests {
         #expect(row["full_samples_ts"] == nil)
         continue
       }
+      // A reply goes on in a full cache from its first repetition on.
+      #expect(isPrompt || row["attended_slots"] as? Int == 48)
+      #expect(isPrompt || row["full_n_depth"] as? Int == 46)
       let ours = try #require(row["samples_ts"] as? [Double])
       let full = try #require(row["full_samples_ts"] as? [Double])
       #expect(ours.count == 3 && full.count == 3)
@@ -139,6 +142,21 @@ struct BenchProgramTests {
       let hasOutputs = isPrompt && policy == "infinipot"
       #expect(try #require(outputs as? Double) == (hasOutputs ? 1 : 0))
       #expect((try #require(row["output_share"] as? Double) > 0) == hasOutputs)
+    }
+  }
+
+  @Test func whereThereIsRoomEveryRepetitionStartsAnew() throws {
+    let finished = try bench([
+      "-p", "8", "-n", "4", "-d", "16", "-r", "4", "-t", "1", "--json", "--budget", "64",
+      "--policy", "truncate,streaming,h2o,snapkv,citrus-individual,infinipot,gemfilter",
+    ])
+    #expect(finished.status == 0, "\(finished.error)")
+    let rows = try rows(finished.output)
+    #expect(rows.count == 14)
+    for (index, row) in rows.enumerated() {
+      let isFiltered = index == 6
+      #expect(row["attended_slots"] as? Int == (index < 7 ? 24 : 20))
+      #expect(row["full_n_depth"] as? Int == (isFiltered ? 0 : 16))
     }
   }
 
