@@ -175,8 +175,7 @@ package struct Benchmark {
     }
     let end = try finish(process)
     if let full { _ = try finish(full) }
-    var result = try result(row, subject, ready, end, samples, start: start)
-    result.policy = policy
+    var result = try result(row, subject, ready, end, samples, policy, start: start)
     result.limits = .median(limits)
     result.peerName = peer.map { "llama-cpp-python \($0.version)" } ?? ""
     result.peer = zip(variants, peerSamples).map { variant, nanoseconds in
@@ -217,13 +216,13 @@ package struct Benchmark {
 
   private func result(
     _ row: BenchmarkRow, _ subject: PreparedSubject, _ ready: Answer, _ end: Answer,
-    _ samples: [UInt64], start: Date
+    _ samples: [UInt64], _ policy: PolicyFigures?, start: Date
   ) throws(BenchmarkError) -> BenchmarkResult {
     func format(_ name: String) -> CacheFormat { ready.text(name) == "int4" ? .int4 : .int8 }
     let (header, test) = (subject.held.header, row.test)
     let cost = ModelCost(header, keys: format("keys"), values: format("values"))
     let tile = try ready.integer("tile")
-    return BenchmarkResult(
+    var result = BenchmarkResult(
       model: BenchmarkModel(
         name: subject.name, type: cost.description(header), bytes: cost.bytes,
         parameters: cost.parameters),
@@ -231,10 +230,13 @@ package struct Benchmark {
       values: ready.text("values"), tileTokens: tile, contextTokens: try ready.integer("slots"),
       instructionSet: ready.text("isa"), processorName: machine.processorName,
       time: start.formatted(.iso8601), samples: Samples(tokens: test.tokens, nanoseconds: samples),
-      cost: try row.cost(cost, layers: header.hyperparameters.layers, tileTokens: tile, ready),
+      cost: try row.cost(
+        cost, layers: header.hyperparameters.layers, tileTokens: tile, ready, policy),
       limits: MachineLimits(readBytes: 0, int8Operations: 0, int4Operations: 0),
       launchNanoseconds: try ready.integer("launch"), plannedBytes: try ready.integer("planned"),
       peakBytes: try end.integer("peak"), allocations: try end.integer("allocations"))
+    result.policy = policy
+    return result
   }
 }
 

@@ -81,18 +81,25 @@ struct BenchmarkRow {
       test: beside, threads: threads, cache: cache, policy: "full", budget: nil)
   }
 
-  /// What the row reads and computes at the least: keys and values of the slots there are; under
-  /// GemFilter the prompt in the first layers, then what is kept of it.
+  /// What the row reads and computes at the least: keys and values of the slots there are, and what
+  /// the policy runs beside the tokens; under GemFilter the prompt in the first layers, then what is
+  /// kept of it.
   func cost(
-    _ model: ModelCost, layers: Int, tileTokens: Int, _ ready: Answer
+    _ model: ModelCost, layers: Int, tileTokens: Int, _ ready: Answer, _ figures: PolicyFigures?
   ) throws(BenchmarkError) -> Cost {
     let slots = readsAllOfPrompt ? Int.max : try ready.integer("slots")
     let filterLayers = try ready.integer("filter")
     let kept = try ready.integer("kept")
     guard filterLayers > 0, test.prompt > kept else {
-      return model.work(
+      var cost = model.work(
         prompt: test.prompt, generated: test.generated, depth: test.depth, tileTokens: tileTokens,
         slotsMax: slots)
+      if let figures {
+        cost += model.beside(
+          probed: figures.probedRows, outputs: figures.outputRows, slots: figures.attendedSlots,
+          tileTokens: tileTokens)
+      }
+      return cost
     }
     let first = model.work(
       prompt: test.prompt, generated: 0, depth: 0, tileTokens: tileTokens)

@@ -126,6 +126,22 @@ package struct ModelCost: Sendable {
     return cost
   }
 
+  /// What a policy runs beside the tokens of a prompt: `probed` tokens over a cache of `slots` slots,
+  /// and the logits of `outputs` tokens.
+  package func beside(probed: Int, outputs: Int, slots: Int, tileTokens: Int) -> Cost {
+    var cost = Cost()
+    var left = probed
+    while left > 0 {
+      let count = min(left, tileTokens, slots)
+      cost += tile(start: slots - count, count: count, wantsLogits: false)
+      left -= count
+    }
+    cost.bytes += outputs.dividedRoundingUp(by: tileTokens) * logits.bytes
+    cost.int8Operations += outputs * logits.int8Operations
+    cost.int4Operations += outputs * logits.int4Operations
+    return cost
+  }
+
   /// The same share of every part, for `part` of the `of` layers.
   package static func share(_ cost: Cost, part: Int, of layers: Int) -> Cost {
     var share = Cost()

@@ -54,6 +54,10 @@ package struct PolicyFigures: Equatable, Sendable {
     Double(count) / Double(max(own.count * tokens, 1))
   }
 
+  /// Both for a repetition.
+  var probedRows: Int { Int((probedRowsPerToken * Double(tokens)).rounded()) }
+  var outputRows: Int { Int((outputRowsPerToken * Double(tokens)).rounded()) }
+
   /// How much longer than with the full cache a repetition takes, as a share of the full cache's
   /// time; `nil` where it was not measured beside one.
   package var added: AddedShare? { shares { Double($0.nanoseconds) / $1 - 1 } }
