@@ -91,8 +91,10 @@ struct BenchmarkRow {
     let filterLayers = try ready.integer("filter")
     let kept = try ready.integer("kept")
     guard filterLayers > 0, test.prompt > kept else {
+      // A stream that goes on has filled the cache before.
+      let depth = max(test.depth, figures?.fullDepth ?? 0)
       var cost = model.work(
-        prompt: test.prompt, generated: test.generated, depth: test.depth, tileTokens: tileTokens,
+        prompt: test.prompt, generated: test.generated, depth: depth, tileTokens: tileTokens,
         slotsMax: slots)
       if let figures {
         cost += model.beside(
