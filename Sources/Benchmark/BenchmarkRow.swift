@@ -18,7 +18,9 @@ struct BenchmarkRow {
     budget: Int?
   ) {
     var test = test
-    if policy == "full", let budget { test.depth = Self.depth(slots: budget, test) }
+    if policy == "full", let budget {
+      test.depth = RowWork.depth(slots: budget, tokens: test.tokens)
+    }
     if Self.filters(policy) && test.prompt > 0 {
       test.prompt += test.depth
       test.depth = 0
@@ -37,11 +39,6 @@ struct BenchmarkRow {
   /// Whether the cache is that of a plain run until the whole prompt has been read.
   private var readsAllOfPrompt: Bool {
     test.prompt > 0 && (Self.filters(policy) || policy == "snapkv")
-  }
-
-  /// The depth from which the tokens of a test find `slots` slots taken, on average.
-  private static func depth(slots: Int, _ test: BenchmarkTest) -> Int {
-    max(slots - (test.tokens + 1) / 2, 0)
   }
 
   /// What the row's process is told, after the name of its command.

@@ -45,18 +45,18 @@ package struct PolicyFigures: Equatable, Sendable {
   }
 
   /// Tokens run over the cache only to see what they look at, for each token of the stream.
-  package var probedRowsPerToken: Double { perToken(own.reduce(0) { $0 + $1.probedRows }) }
+  package var probedRowsPerToken: Double { mean(\.probedRows) / Double(max(tokens, 1)) }
 
   /// Logits of the prompt for each token of the stream.
-  package var outputRowsPerToken: Double { perToken(own.reduce(0) { $0 + $1.outputRows }) }
-
-  private func perToken(_ count: Int) -> Double {
-    Double(count) / Double(max(own.count * tokens, 1))
-  }
+  package var outputRowsPerToken: Double { mean(\.outputRows) / Double(max(tokens, 1)) }
 
   /// Both for a repetition.
-  var probedRows: Int { Int((probedRowsPerToken * Double(tokens)).rounded()) }
-  var outputRows: Int { Int((outputRowsPerToken * Double(tokens)).rounded()) }
+  var probedRows: Int { Int(mean(\.probedRows).rounded()) }
+  var outputRows: Int { Int(mean(\.outputRows).rounded()) }
+
+  private func mean(_ rows: KeyPath<RepetitionAnswer, Int>) -> Double {
+    Double(own.reduce(0) { $0 + $1[keyPath: rows] }) / Double(max(own.count, 1))
+  }
 
   /// How much longer than with the full cache a repetition takes, as a share of the full cache's
   /// time; `nil` where it was not measured beside one.

@@ -17,6 +17,9 @@ struct RowWork: BitwiseCopyable {
   /// instruction.
   static let instructionTokens = 32
 
+  /// The depth from which `tokens` tokens find `slots` slots taken, on average.
+  static func depth(slots: Int, tokens: Int) -> Int { max(slots - (tokens + 1) / 2, 0) }
+
   /// Token ids that must have a buffer under a policy.
   func heldTokens(_ policy: PolicyChoice) -> Int {
     let isFiltered = policy == .gemFilter || policy == .gemFilterVote
@@ -109,27 +112,19 @@ struct RowCourse<System: Host> {
   /// Brings the cache to the depth and, where the stream goes on from there, fills it.
   mutating func begin() throws(Failure) {
     if restarts { return }
-    if policy == .full { return try prefill(work.depth, at: 0) }
     let slots = session.shape.eviction.slots
-    if policy.isFrozen && work.prompt == 0 {
-      try readDepth()
-      while progress.live < slots { try generate() }
-    } else if policy.isFrozen {
-      try read(max(work.depth, slots), of: 1 << 40)
-    } else {
-      try prefill(max(work.depth, slots), at: 0)
+    if policy.isFrozen && work.prompt > 0 {
+      return try read(max(work.depth, slots), of: 1 << 40)
     }
+    try readDepth()
+    if policy != .full { try prefill(slots - progress.live, at: position(0)) }
   }
 
-  /// Reads the tokens before those of a repetition that starts anew.
+  /// Reads the tokens before those of a repetition.
   private mutating func readDepth() throws(Failure) {
     // Gemfilter reads a prompt as a whole.
     if policy == .gemFilter && work.prompt > 0 { return }
-    if policy.isFrozen {
-      try read(work.depth, of: work.depth + work.prompt, endsPrompt: work.prompt == 0)
-    } else {
-      try prefill(work.depth, at: 0)
-    }
+    try read(work.depth, of: work.depth + work.prompt, endsPrompt: work.prompt == 0)
   }
 
   /// Tokens of a stretch: short enough that what disturbs one disturbs its neighbour.
@@ -199,7 +194,7 @@ struct RowCourse<System: Host> {
     }
     guard done > 0 && promptLeft == 0 else { return }
     try project(work.prompt)
-    if restarts && policy.isFrozen { session.endPrompt() }
+    if restarts { session.endPrompt() }
   }
 
   /// Times the logits of the last tile once more, where it is a whole one.
@@ -213,15 +208,12 @@ struct RowCourse<System: Host> {
 
   /// Slots that attention goes over at the end of a repetition.
   var attendedSlots: Int {
-    let last = work.depth + work.prompt + work.generated
-    if policy == .full || hasRoom { return last }
-    return policy.isArithmetic ? session.shape.eviction.slots : progress.used
+    hasRoom ? work.depth + work.prompt + work.generated : progress.used
   }
 
   /// The depth from which a repetition finds as many slots in a full cache, on average.
   var fullDepth: Int {
-    let tokens = work.prompt + work.generated
-    return max(attendedSlots - (hasRoom ? tokens : (tokens + 1) / 2), 0)
+    hasRoom ? work.depth : RowWork.depth(slots: attendedSlots, tokens: work.prompt + work.generated)
   }
 
   // MARK: Tokens
@@ -286,16 +278,12 @@ struct RowCourse<System: Host> {
   /// Runs up to `most` random tokens one after the other, each with its logits; nothing is sampled.
   private mutating func generate(_ most: Int) throws(Failure) {
     for _ in 0..<min(most, generatedLeft) {
-      try generate()
+      if System.isInterrupted { throw .interrupted }
+      let done = generated - generatedLeft
+      let position = position(work.depth + work.prompt + done)
+      try session.step(token(), at: position)
       generatedLeft -= 1
     }
-  }
-
-  /// Runs one random token.
-  private mutating func generate() throws(Failure) {
-    if System.isInterrupted { throw .interrupted }
-    let done = generated - generatedLeft
-    try session.step(token(), at: position(work.depth + work.prompt + done))
   }
 
   private mutating func token() -> Int32 {
