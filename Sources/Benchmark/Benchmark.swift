@@ -147,18 +147,18 @@ package struct Benchmark {
       }
     }
     let processors = process.pinnedProcessors(threads: threads)
-    var limits: [MachineLimits] = []
+    var tries: [MachineTry] = []
     var samples: [UInt64] = []
     var peerSamples = Array(repeating: [UInt64](), count: variants.count)
-    func measureLimits() {
-      limits.append(
-        machine.limits(
+    func tryMachine() {
+      tries.append(
+        machine.tryAll(
           threads: threads, processors: processors, instructionSet: ready.text("isa")))
     }
     for repetition in 1...request.repetitions {
       environment.progress("\(label): repetition \(repetition) of \(request.repetitions)")
       // Right before and right after, because the bandwidth of shared machines comes and goes.
-      measureLimits()
+      tryMachine()
       if let full {
         samples.append(try repeatInTurn(process, full, isOdd: repetition % 2 == 1, into: &policy))
       } else {
@@ -166,7 +166,7 @@ package struct Benchmark {
         samples.append(sample.nanoseconds)
         policy?.add(sample)
       }
-      measureLimits()
+      tryMachine()
       for (index, variant) in variants.enumerated() {
         let nanoseconds = try peer?.run(
           variant, prompt: row.test.prompt, generated: row.test.generated)
@@ -176,7 +176,7 @@ package struct Benchmark {
     let end = try finish(process)
     if let full { _ = try finish(full) }
     var result = try result(row, subject, ready, end, samples, policy, start: start)
-    result.limits = .median(limits)
+    result.limits = MachineLimits(tries)
     result.peerName = peer.map { "llama-cpp-python \($0.version)" } ?? ""
     result.peer = zip(variants, peerSamples).map { variant, nanoseconds in
       PeerSamples(

@@ -1,7 +1,22 @@
 internal import CMeasure
 internal import Foundation
 
-/// What the machine can do at most, in one moment.
+/// One try of every way to read and to multiply: bytes, or operations, per second for each.
+package struct MachineTry: Equatable, Sendable {
+  /// Ways of reading memory.
+  package var reads: [Double]
+  /// Instructions for eight-bit and for four-bit weights.
+  package var int8: [Double]
+  package var int4: [Double]
+
+  package init(reads: [Double], int8: [Double], int4: [Double]) {
+    self.reads = reads
+    self.int8 = int8
+    self.int4 = int4
+  }
+}
+
+/// What the machine can do at most.
 package struct MachineLimits: Equatable, Sendable {
   /// Bytes per second that the threads read together.
   package var readBytes: Double
@@ -13,6 +28,20 @@ package struct MachineLimits: Equatable, Sendable {
     self.readBytes = readBytes
     self.int8Operations = int8Operations
     self.int4Operations = int4Operations
+  }
+
+  /// The best way of each kind, each way by the median of its tries.
+  ///
+  /// Rates of a model are medians too. Were the best way of every single try taken instead, a
+  /// machine whose bandwidth comes and goes would be measured by its good moments alone.
+  package init(_ tries: [MachineTry]) {
+    func best(_ rates: [[Double]]) -> Double {
+      let ways = rates.first?.count ?? 0
+      return (0..<ways).map { way in Statistics.median(rates.map { $0[way] }) }.max() ?? 0
+    }
+    self.init(
+      readBytes: best(tries.map(\.reads)), int8Operations: best(tries.map(\.int8)),
+      int4Operations: best(tries.map(\.int4)))
   }
 
   /// The median of each number.
@@ -48,33 +77,29 @@ package final class Machine {
     unsafe measure_release(memory, UInt(byteCount))
   }
 
-  /// The limits of `threads` threads, pinned to `processors` where there are any, for kernels of
-  /// the instruction set `name`.
-  ///
-  /// The best of several ways of reading and of several tries: a limit, not an average.
-  package func limits(
+  /// What `threads` threads do, pinned to `processors` where there are any, with what kernels of the
+  /// instruction set `name` could use.
+  package func tryAll(
     threads: Int, processors: [Int32], instructionSet name: String
-  ) -> MachineLimits {
+  ) -> MachineTry {
     precondition(processors.isEmpty || processors.count == threads, "one processor per thread")
-    func multiply(_ kinds: [measure_multiply]) -> Double {
-      let tries = kinds.flatMap { kind in
-        (0..<3).map { _ in multiplyAdd(kind, threads, processors) }
-      }
-      return tries.max() ?? 0
-    }
-    let reads = (0..<measure_read_variants()).map { read($0, threads, processors) }
     let kinds = Self.multiplications(of: name)
-    return MachineLimits(
-      readBytes: reads.max() ?? 0, int8Operations: multiply(kinds.int8),
-      int4Operations: multiply(kinds.int4))
+    return MachineTry(
+      reads: (0..<measure_read_variants()).map { read($0, threads, processors) },
+      int8: kinds.int8.map { multiplyAdd($0, threads, processors) },
+      int4: kinds.int4.map { multiplyAdd($0, threads, processors) })
   }
+
+  /// How often a try reads all of it: tens of milliseconds, because on shared machines the bandwidth
+  /// changes within that.
+  private static var passes: Int32 { 8 }
 
   private func read(_ variant: Int32, _ threads: Int, _ processors: [Int32]) -> Double {
     // SAFETY: the pointer is to one number per thread, or null, while the call runs.
     unsafe processors.withUnsafeBufferPointer { pinned in
       unsafe measure_read(
         memory, UInt(byteCount), Int32(threads), pinned.isEmpty ? nil : pinned.baseAddress,
-        variant, 2)
+        variant, Self.passes)
     }
   }
 

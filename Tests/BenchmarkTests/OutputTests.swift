@@ -54,6 +54,19 @@ import Testing
     #expect(result.ratio == nil)
   }
 
+  /// Two ways of reading, one of which met a good moment in every try: neither is that fast.
+  @Test func limitsAreMediansOfTheBestWay() {
+    let tries = [
+      MachineTry(reads: [30, 55], int8: [100, 90], int4: [200]),
+      MachineTry(reads: [54, 33], int8: [70, 90], int4: [150]),
+      MachineTry(reads: [31, 32], int8: [99, 91], int4: [190]),
+    ]
+    #expect(
+      MachineLimits(tries)
+        == MachineLimits(readBytes: 33, int8Operations: 99, int4Operations: 190))
+    #expect(MachineLimits([]) == MachineLimits(readBytes: 0, int8Operations: 0, int4Operations: 0))
+  }
+
   @Test func markdownIsExact() {
     var output = Output(.markdown, table: MarkdownTable(showsCache: false))
     let text = output.start + output.row(result()) + output.end([result()])
