@@ -24,16 +24,14 @@ struct Scratch: BitwiseCopyable {
   let sines: FixedBuffer<Float>  // [T, rotated / 2]
   let sinkCosines: FixedBuffer<Float>  // [T, rotated / 2]
   let sinkSines: FixedBuffer<Float>  // [T, rotated / 2]
-  let quants: FixedBuffer<Int8>  // [T, widest row]
-  let scales: FixedBuffer<Float>  // [T, groups of the widest row]
-  let sums: FixedBuffer<Int32>  // [T, groups of the widest row]
+  private let activations: ActivationScratch  // [T, D or H d]
+  private let gatedActivations: ActivationScratch  // [T, F]
   let logits: FixedBuffer<Float>  // [V]
   let surprise: SurpriseScratch
 
   init(_ shape: RunShape, in arena: inout Arena) {
     let model = shape.model
     let tokens = shape.profile.tileTokens
-    let widest = max(max(model.modelDimension, model.queryDimension), model.feedForwardDimension)
     let pairs = model.rotatedDimensions / 2
     arena.begin(.activations)
     hidden = arena.take(tokens * Self.stride(model.modelDimension))
@@ -49,9 +47,10 @@ struct Scratch: BitwiseCopyable {
     let sinkPairs = shape.eviction.policy == .streaming ? tokens * pairs : 0
     sinkCosines = arena.take(sinkPairs)
     sinkSines = arena.take(sinkPairs)
-    quants = arena.take(ActivationRows.quantCount(rows: tokens, columns: widest))
-    scales = arena.take(ActivationRows.groupCount(rows: tokens, columns: widest))
-    sums = arena.take(ActivationRows.groupCount(rows: tokens, columns: widest))
+    activations = ActivationScratch(
+      rows: tokens, columns: max(model.modelDimension, model.queryDimension), in: &arena)
+    gatedActivations = ActivationScratch(
+      rows: tokens, columns: model.feedForwardDimension, in: &arena)
     arena.begin(.logits)
     logits = arena.take(model.vocabulary.roundedUp(toMultipleOf: WeightFormat.tileRows))
     surprise = SurpriseScratch(shape, in: &arena)
@@ -71,9 +70,11 @@ struct Scratch: BitwiseCopyable {
     return block.extracting(start..<start + columns)
   }
 
-  /// The quantized activations of `tokens` tokens with `columns` columns.
-  func activations(tokens: Int, columns: Int) -> ActivationRows {
-    ActivationRows(rows: tokens, columns: columns, quants: quants, scales: scales, sums: sums)
+  /// What `tokens` tokens bring to a matrix with `columns` columns, quantized.
+  ///
+  /// Those of the down matrix lie apart: they are made while others read the gate's.
+  func activations(tokens: Int, columns: Int, for role: MatrixRole? = nil) -> ActivationRows {
+    (role == .down ? gatedActivations : activations).rows(tokens, columns: columns)
   }
 }
 
@@ -86,8 +87,8 @@ struct AttentionScratch: BitwiseCopyable {
   let parts: AttentionParts  // [R]
   let totals: AttentionParts  // [R]
   let positions: FixedBuffer<UInt32>  // [R]
-  let queries: QueryScratch  // [R, d]
-  let sinkQueries: QueryScratch  // [R, d], streaming
+  let queries: ActivationScratch  // [R, d]
+  let sinkQueries: ActivationScratch  // [R, d], streaming
   let cosines: FixedBuffer<Float>  // [rotated / 2] to rotate keys again
   let sines: FixedBuffer<Float>  // [rotated / 2]
   let sight: Sight  // [R], where somebody looks at probabilities
@@ -104,8 +105,8 @@ struct AttentionScratch: BitwiseCopyable {
     positions = arena.take(rows)
     cosines = arena.take(pairs)
     sines = arena.take(pairs)
-    queries = QueryScratch(rows: rows, columns: d, in: &arena)
-    sinkQueries = QueryScratch(
+    queries = ActivationScratch(rows: rows, columns: d, in: &arena)
+    sinkQueries = ActivationScratch(
       rows: shape.eviction.policy == .streaming ? rows : 0, columns: d, in: &arena)
     sight = Sight(rows: shape.sightSlots > 0 ? rows : 0, slots: shape.sightSlots, in: &arena)
     seen = arena.take(shape.sightSlots.roundedUp(toMultipleOf: 16))
@@ -115,8 +116,8 @@ struct AttentionScratch: BitwiseCopyable {
   var scoreRows: ScoreRows { ScoreRows(buffer: scores, stride: RunShape.runSlots) }
 }
 
-/// Quantized queries of one KV head.
-struct QueryScratch: BitwiseCopyable {
+/// Room for rows that are quantized.
+struct ActivationScratch: BitwiseCopyable {
   private let quants: FixedBuffer<Int8>
   private let scales: FixedBuffer<Float>
   private let sums: FixedBuffer<Int32>

@@ -94,9 +94,11 @@ extension Session {
   /// Attends with the queries of `tokens`, whose keys and values are stored.
   ///
   /// Several tokens are dealt out as blocks of query rows. One token has too few of them for many
-  /// threads: there the runs of slots are dealt out, and joined when all are done.
+  /// threads: there the runs of slots are dealt out, if there are several, and joined when all are
+  /// done.
   private func attend(_ layer: Int, tokens: Range<Int>, _ thread: Int) {
-    if tokens.count == 1 && pool.threadCount > 1 {
+    let isLong = RunShape.runs(slots: liveSlots(token: tokens.upperBound - 1)) > 1
+    if tokens.count == 1 && pool.threadCount > 1 && isLong {
       attendByRuns(layer, token: tokens.lowerBound, thread)
       return
     }
@@ -223,17 +225,23 @@ extension Session {
       stride: Scratch.stride(shape.model.headDimension), dimension: shape.model.headDimension)
   }
 
-  /// Divides row `row` of this thread's totals by its sum, into a query head of a token.
+  /// Divides row `row` of this thread's totals by its sum, into a query head of a token, and
+  /// quantizes that where it can.
   @inline(never)
   func finish(row: Int, token: Int, head: Int, _ thread: Int) {
     let d = shape.model.headDimension
-    let output = Scratch.row(token, of: scratch.attention, columns: shape.model.queryDimension)
-      .extracting(head * d..<(head + 1) * d)
+    let dimension = shape.model.queryDimension
+    let columns = head * d..<(head + 1) * d
+    let output = Scratch.row(token, of: scratch.attention, columns: dimension).extracting(columns)
     kernels.divide(
       total(row, thread), by: attentionScratch[thread].totals.sums[row], into: output)
     if cache.valueLayout.format == .int4 {
       kernels.hadamard(output, blockLength: WalshHadamard.blockLength(headDimension: d))
     }
+    guard headsAreGroups else { return }
+    let activations = scratch.activations(tokens: now.count, columns: dimension)
+    let isFinite = kernels.quantize(output, into: activations, row: token, columns: columns)
+    if !isFinite { markNonFinite() }
   }
 
   /// Whether queries are rotated once more for the first tokens: where streaming has dropped others,

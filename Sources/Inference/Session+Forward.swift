@@ -31,6 +31,7 @@ extension Session {
       last.now.probed = 0
       last.finish(layer: layer, thread: thread)
     } else {
+      if !headsAreGroups { quantizeAttention(thread) }
       finish(layer: layer, thread: thread)
     }
   }
@@ -40,27 +41,42 @@ extension Session {
     now.isLastRowOnly && layer == shape.model.layers - 1
   }
 
-  /// Makes the last row of the tile the first.
+  /// Whether every head of attention's output is whole groups, which whoever made it quantizes.
+  var headsAreGroups: Bool { shape.model.headDimension % WeightFormat.groupLength == 0 }
+
+  /// The rows of attention's output, quantized.
+  private func quantizeAttention(_ thread: Int) {
+    let columns = shape.model.queryDimension
+    let activations = scratch.activations(tokens: now.count, columns: columns)
+    pool.share(now.count, thread: thread) { tokens in
+      for token in tokens {
+        let row = Scratch.row(token, of: scratch.attention, columns: columns)
+        if !kernels.quantize(row, into: activations, row: token) { markNonFinite() }
+      }
+    }
+  }
+
+  /// Makes the last row of the tile the first, and quantizes attention's output.
   private func keepLastRow(_ thread: Int) {
     pool.share(1, thread: thread) { _ in
       let hidden = shape.model.modelDimension, attention = shape.model.queryDimension
       Scratch.row(0, of: scratch.hidden, columns: hidden).copy(
         from: Scratch.row(now.count - 1, of: scratch.hidden, columns: hidden))
-      Scratch.row(0, of: scratch.attention, columns: attention).copy(
-        from: Scratch.row(now.count - 1, of: scratch.attention, columns: attention))
+      let row = Scratch.row(0, of: scratch.attention, columns: attention)
+      row.copy(from: Scratch.row(now.count - 1, of: scratch.attention, columns: attention))
+      let activations = scratch.activations(tokens: 1, columns: attention)
+      if !kernels.quantize(row, into: activations, row: 0) { markNonFinite() }
     }
   }
 
   /// The part of a layer after attention.
   @inline(never)
   private func finish(layer: Int, thread: Int) {
-    quantize(scratch.attention, columns: shape.model.queryDimension, thread)
     multiplyAndAdd(.attentionOutput, layer, thread)
 
     // Feed-forward: x += Wdown · (silu(Wgate z) · Wup z)
     normalize(scratch.hidden, .feedForwardNorm, layer, thread)
     gate(layer, thread)
-    quantize(scratch.gate, columns: shape.model.feedForwardDimension, thread)
     multiplyAndAdd(.down, layer, thread)
   }
 
@@ -141,17 +157,6 @@ extension Session {
     }
   }
 
-  /// The rows of `block`, quantized.
-  private func quantize(_ block: FixedBuffer<Float>, columns: Int, _ thread: Int) {
-    let activations = scratch.activations(tokens: now.count, columns: columns)
-    pool.share(now.count, thread: thread) { tokens in
-      for token in tokens {
-        let row = Scratch.row(token, of: block, columns: columns)
-        if !kernels.quantize(row, into: activations, row: token) { markNonFinite() }
-      }
-    }
-  }
-
   /// Queries, keys and values: the tiles of three matrices, one after the other, are one step.
   private func projectInput(_ layer: Int, _ thread: Int) {
     let queryTiles = WeightFormat.tiles(rows: shape.model.queryDimension)
@@ -182,15 +187,22 @@ extension Session {
     }
   }
 
-  /// The feed-forward product: gate[t] = silu(Wgate · z[t]) · (Wup · z[t]).
+  /// The feed-forward product: silu(Wgate · z[t]) · (Wup · z[t]), quantized at once by whole groups.
   private func gate(_ layer: Int, _ thread: Int) {
-    let tiles = WeightFormat.tiles(rows: shape.model.feedForwardDimension)
-    pool.share(tiles, grain: Self.tilesMin, thread: thread) { tiles in
+    let dimension = shape.model.feedForwardDimension
+    let (all, perGroup) = (WeightFormat.tiles(rows: dimension), Self.tilesPerGroup)
+    pool.share(
+      WeightFormat.groups(columns: dimension), grain: Self.tilesMin / perGroup, thread: thread
+    ) { groups in
+      let tiles = groups.lowerBound * perGroup..<min(groups.upperBound * perGroup, all)
       multiply(.gate, layer, tiles, into: scratch.gate)
       multiply(.up, layer, tiles, into: scratch.up)
-      activate(tiles)
+      activate(rows(of: tiles, dimension))
     }
   }
+
+  /// Tiles whose outputs are one group of what is multiplied next.
+  private static var tilesPerGroup: Int { WeightFormat.groupLength / WeightFormat.tileRows }
 
   /// y[t] = W · z[t] (+ bias) for some tiles of W; then x[t] += y[t] where asked.
   @inline(never)
@@ -203,7 +215,8 @@ extension Session {
     let stride = Scratch.stride(matrix.layout.rows)
     kernels.matmul(
       matrix.bytes, layout: matrix.layout, tiles: tiles,
-      activations: scratch.activations(tokens: now.count, columns: matrix.layout.columns),
+      activations: scratch.activations(
+        tokens: now.count, columns: matrix.layout.columns, for: role),
       into: output, outputStride: stride)
     let rows = self.rows(of: tiles, matrix.layout.rows)
     for token in 0..<now.count {
@@ -218,14 +231,15 @@ extension Session {
     }
   }
 
-  /// gate[t] = silu(gate[t]) · up[t] for some tiles of F.
-  private func activate(_ tiles: Range<Int>) {
+  /// gate[t] = silu(gate[t]) · up[t] for whole groups of F, quantized.
+  private func activate(_ rows: Range<Int>) {
     let dimension = shape.model.feedForwardDimension
-    let rows = self.rows(of: tiles, dimension)
+    let activations = scratch.activations(tokens: now.count, columns: dimension, for: .down)
     for token in 0..<now.count {
       let gate = Scratch.row(token, of: scratch.gate, columns: dimension).extracting(rows)
       let up = Scratch.row(token, of: scratch.up, columns: dimension).extracting(rows)
       kernels.swiglu(gate: gate, up: up, into: gate)
+      if !kernels.quantize(gate, into: activations, row: token, columns: rows) { markNonFinite() }
     }
   }
 

@@ -58,9 +58,17 @@ package struct ActivationRows: BitwiseCopyable {
       scales: scales.extracting(groups), sums: sums.extracting(groups))
   }
 
-  func quantRange(_ row: Int) -> Range<Int> { row * paddedColumns..<(row + 1) * paddedColumns }
-
-  func groupRange(_ row: Int) -> Range<Int> { row * groups..<(row + 1) * groups }
+  /// Where the quants and the groups of some columns of a row lie.
+  func ranges(_ row: Int, _ columns: Range<Int>) -> (quants: Range<Int>, groups: Range<Int>) {
+    let length = WeightFormat.groupLength
+    precondition(columns.lowerBound >= 0 && columns.upperBound <= self.columns, "columns of the row")
+    precondition(columns.lowerBound % length == 0, "columns begin with a group")
+    precondition(
+      columns.upperBound % length == 0 || columns.upperBound == self.columns, "columns end one")
+    let first = row * groups + columns.lowerBound / length
+    let range = first..<first + WeightFormat.groups(columns: columns.count)
+    return (range.lowerBound * length..<range.upperBound * length, range)
+  }
 
   /// The block as C sees it.
   @unsafe var cRows: kernel_rows {

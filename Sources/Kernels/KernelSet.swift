@@ -79,17 +79,20 @@ package struct KernelSet: BitwiseCopyable, @unchecked Sendable {
       != 0
   }
 
-  /// Quantizes one vector into row `row` of `rows`; its length is at most the padded columns.
+  /// Quantizes one vector into row `row` of `rows`: all of it, or `columns`, which are whole groups
+  /// (the last one may be shorter).
   ///
-  /// Returns false, leaving the row undefined, where an element is not finite.
+  /// Returns false, leaving them undefined, where an element is not finite.
   package func quantize(
-    _ x: FixedBuffer<Float>, into rows: ActivationRows, row: Int
+    _ x: FixedBuffer<Float>, into rows: ActivationRows, row: Int, columns: Range<Int>? = nil
   ) -> Bool {
+    let columns = columns ?? 0..<rows.columns
     precondition(row >= 0 && row < rows.rows, "row outside the block")
-    precondition(x.count == rows.columns, "the vector has the columns of the block")
-    let quants = rows.quants.extracting(rows.quantRange(row))
-    let scales = rows.scales.extracting(rows.groupRange(row))
-    let sums = rows.sums.extracting(rows.groupRange(row))
+    precondition(x.count == columns.count, "the vector has as many columns")
+    let (quantRange, groupRange) = rows.ranges(row, columns)
+    let quants = rows.quants.extracting(quantRange)
+    let scales = rows.scales.extracting(groupRange)
+    let sums = rows.sums.extracting(groupRange)
     // SAFETY: the three ranges hold the padded columns and the groups of `x`.
     return unsafe table.pointee.quantize(
       x.unsafeBaseAddress, x.count, quants.unsafeBaseAddress, scales.unsafeBaseAddress,
