@@ -61,7 +61,8 @@ package struct ActivationRows: BitwiseCopyable {
   /// Where the quants and the groups of some columns of a row lie.
   func ranges(_ row: Int, _ columns: Range<Int>) -> (quants: Range<Int>, groups: Range<Int>) {
     let length = WeightFormat.groupLength
-    precondition(columns.lowerBound >= 0 && columns.upperBound <= self.columns, "columns of the row")
+    precondition(columns.lowerBound >= 0, "columns of the row")
+    precondition(columns.upperBound <= self.columns, "columns of the row")
     precondition(columns.lowerBound % length == 0, "columns begin with a group")
     precondition(
       columns.upperBound % length == 0 || columns.upperBound == self.columns, "columns end one")

@@ -33,6 +33,19 @@ import Units
     }
   }
 
+  @Test func columnsThatCutGroupsTrap() async {
+    await #expect(processExitsWith: .failure) {
+      let rows = activationRows(rows: 1, columns: 96)
+      let x = buffer([Float](repeating: 0, count: 48))
+      _ = KernelSet(.portable).quantize(x, into: rows, row: 0, columns: 0..<48)
+    }
+    await #expect(processExitsWith: .failure) {
+      let rows = activationRows(rows: 1, columns: 96)
+      let x = buffer([Float](repeating: 0, count: 32))
+      _ = KernelSet(.portable).quantize(x, into: rows, row: 0, columns: 16..<48)
+    }
+  }
+
   @Test func slotBeyondTheCacheTraps() async {
     await #expect(processExitsWith: .failure) {
       let layout = KeyLayout(format: .int8, headDimension: 64)

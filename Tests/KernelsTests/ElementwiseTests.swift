@@ -95,6 +95,13 @@ import Units
           }
           #expect(kernels.quantize(buffer(x), into: rows, row: row))
           #expect(Probe.row(rows, row) == Reference.quantize(x))
+          // Whole groups one by one, the last ones first.
+          for group in (0..<rows.groups).reversed() {
+            let part = group * 32..<min(group * 32 + 32, columns)
+            #expect(
+              kernels.quantize(buffer(Array(x[part])), into: rows, row: 1 - row, columns: part))
+          }
+          #expect(Probe.row(rows, 1 - row) == Probe.row(rows, row))
         }
       }
     }
