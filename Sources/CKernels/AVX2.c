@@ -153,9 +153,9 @@ INLINE void dots_int8(const uint8_t *w, int quads, const row_group *x, const int
 INLINE void start_nibbles(const row_group *x, const int format, const int rows,
                           __m256i (*sum)[2]) {
   if (rows == 1 && format == INT4) {
-    // Wanted once per group: fewer instructions than start_of.
-    const __m256i quarter = _mm256_set1_epi16((int16_t)x->sums[0]);
-    sum[0][0] = sum[0][1] = _mm256_sub_epi16(_mm256_setzero_si256(), _mm256_slli_epi16(quarter, 2));
+    // What start_of gives, in fewer instructions where it is wanted once per group.
+    const __m256i total = _mm256_set1_epi16((int16_t)x->sums[0]);
+    sum[0][0] = sum[0][1] = _mm256_sub_epi16(_mm256_setzero_si256(), _mm256_slli_epi16(total, 2));
     return;
   }
   for (int r = 0; r < rows; r++)

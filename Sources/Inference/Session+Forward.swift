@@ -56,14 +56,13 @@ extension Session {
     }
   }
 
-  /// Makes the last row of the tile the first, and quantizes attention's output.
+  /// Makes the last row of the tile the first: of the stream, and of attention's output, quantized.
   private func keepLastRow(_ thread: Int) {
     pool.share(1, thread: thread) { _ in
       let hidden = shape.model.modelDimension, attention = shape.model.queryDimension
       Scratch.row(0, of: scratch.hidden, columns: hidden).copy(
         from: Scratch.row(now.count - 1, of: scratch.hidden, columns: hidden))
-      let row = Scratch.row(0, of: scratch.attention, columns: attention)
-      row.copy(from: Scratch.row(now.count - 1, of: scratch.attention, columns: attention))
+      let row = Scratch.row(now.count - 1, of: scratch.attention, columns: attention)
       let activations = scratch.activations(tokens: 1, columns: attention)
       if !kernels.quantize(row, into: activations, row: 0) { markNonFinite() }
     }
