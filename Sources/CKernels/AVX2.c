@@ -11,10 +11,15 @@
 #define KERNEL_WIDENS 1
 #define KERNEL_PREPARES 1
 #define KERNEL_POSITIVE 1
-#define KERNEL_INT8_TAKES_SUMS 0
+#define KERNEL_BIAS 0
+#define KERNEL_TILES 1
 #include "AVX.h"
-#include "Layout.h"
 #include "Rows.h"
+
+// The zero point of int4 in a sum of 32 products that is kept as two of 16 bits: -4 * sum in each.
+INLINE int32_t start_of(int32_t sum, const int format) {
+  return format == INT4 ? (int32_t)((uint32_t)(uint16_t)(-4 * sum) * 0x10001u) : 0;
+}
 
 // Wide quants: int16, each four in the order 0, 2, 1, 3, so that one broadcast of 32 bits pairs
 // with the even and the next with the odd bytes of the weights.
@@ -50,7 +55,7 @@ INLINE __m256i odd_bytes(__m256i w) { return _mm256_srai_epi16(w, 8); }
 INLINE void add_wide(const __m256i *even, const __m256i *odd, const row_group *x, int quad,
                      const int rows, __m256i (*sum)[2]) {
   for (int r = 0; r < rows; r++) {
-    const int16_t *xr = (const int16_t *)quants_of(x, r) + quad * 4;
+    const int16_t *xr = (const int16_t *)x->quants + r * (WIDE_BYTES / 2) + quad * 4;
     __m256i x02 = broadcast4(xr), x13 = broadcast4(xr + 2);
     for (int i = 0; i < 2; i++) {
       sum[r][i] = _mm256_add_epi32(sum[r][i], _mm256_madd_epi16(even[i], x02));
@@ -137,7 +142,7 @@ INLINE void dots_int8(const uint8_t *w, int quads, const row_group *x, const int
     const __m256i wv[2] = {load32(w + q * 64), load32(w + q * 64 + 32)};
     if (ahead) ask_ahead(w + q * 64, 64);
     for (int r = 0; r < rows; r++) {
-      const int8_t *xr = quants_of(x, r) + q * 4;
+      const int8_t *xr = (const int8_t *)x->quants + r * WIDE_BYTES + q * 4;
       const __m256i magnitudes = broadcast4(xr), signs = broadcast4(xr + 32);
       for (int i = 0; i < 2; i++) {
         __m256i pairs = _mm256_maddubs_epi16(magnitudes, _mm256_xor_si256(wv[i], signs));

@@ -21,9 +21,12 @@
 #define KERNEL_WIDENS 0
 #define KERNEL_PREPARES 0
 #define KERNEL_POSITIVE 0
-#define KERNEL_INT8_TAKES_SUMS 1
-#include "Layout.h"
+#define KERNEL_BIAS 128
+#define KERNEL_TILES 3
+#define KERNEL_TILE_ROWS 4
 #include "Rows.h"
+
+INLINE int32_t start_of(int32_t sum, const int format) { return -zero_point(format) * sum; }
 
 typedef uint8_t u8x64 __attribute__((ext_vector_type(64)));
 
@@ -44,30 +47,48 @@ INLINE i32x16 dot_bytes(i32x16 sum, u8x64 w, i32x16 x) {
   return (i32x16)_mm512_dpbusd_epi32((__m512i)sum, (__m512i)w, (__m512i)x);
 }
 
-// vpdpbusd takes one unsigned side: weights plus 128, and 128 times the sum of x comes off again.
+// Adds 64 bytes of each tile: 4 k of int8, 8 k of int4. vpdpbusd takes one unsigned side: int8
+// weights plus 128, nibbles as they are.
+INLINE void add_step(const uint8_t *const *w, int step, const int format, const int8_t *x,
+                     const int rows, const int tiles, const int ahead, i32x16 *dot) {
+  u8x64 low[KERNEL_TILES], high[KERNEL_TILES];
+  x += step * (format == INT8 ? 4 : 8);
+  UNROLL for (int n = 0; n < tiles; n++) {
+    if (ahead) ask_ahead(w[n] + step * 64, 64);
+    const u8x64 bytes = load64(w[n] + step * 64);
+    low[n] = format == INT8 ? bytes ^ (uint8_t)KERNEL_BIAS : bytes & (uint8_t)15;
+    high[n] = bytes >> (uint8_t)4;
+  }
+  UNROLL for (int r = 0; r < rows; r++) {
+    const i32x16 four = broadcast4(x + r * ROW_BYTES);
+    UNROLL for (int n = 0; n < tiles; n++) dot[n * rows + r] = dot_bytes(dot[n * rows + r], low[n], four);
+  }
+  UNROLL for (int r = 0; r < rows && format != INT8; r++) {
+    const i32x16 four = broadcast4(x + r * ROW_BYTES + 4);
+    UNROLL for (int n = 0; n < tiles; n++) dot[n * rows + r] = dot_bytes(dot[n * rows + r], high[n], four);
+  }
+}
+
+INLINE void add_products(const uint8_t *const *w, int steps, const int format, const int8_t *x,
+                         const int rows, const int tiles, const int ahead, i32x16 *dot) {
+  if (rows == 1) {
+    for (int step = 0; step < steps; step++) add_step(w, step, format, x, 1, tiles, ahead, dot);
+    return;
+  }
+#pragma clang loop unroll(disable)  // two steps would be held in more registers than there are
+  for (int step = 0; step < steps; step++) add_step(w, step, format, x, rows, tiles, ahead, dot);
+}
+
 INLINE void dots_int8(const uint8_t *w, int quads, const row_group *x, const int rows,
                       const int ahead, i32x16 *dot) {
-  for (int r = 0; r < rows; r++) dot[r] = -128 * x->sums[r];
-  for (int q = 0; q < quads; q++) {
-    if (ahead) ask_ahead(w + q * 64, 64);
-    u8x64 biased = load64(w + q * 64) ^ (uint8_t)0x80;
-    for (int r = 0; r < rows; r++)
-      dot[r] = dot_bytes(dot[r], biased, broadcast4(quants_of(x, r) + q * 4));
-  }
+  UNROLL for (int r = 0; r < rows; r++) dot[r] = x->starts[r];
+  add_products(&w, quads, INT8, quants_of(x, 0), rows, 1, ahead, dot);
 }
 
 INLINE void dots_int4(const uint8_t *w, int octets, const row_group *x, const int format,
                       const int rows, const int ahead, i32x16 *dot) {
-  for (int r = 0; r < rows; r++) dot[r] = format == INT4 ? -8 * x->sums[r] : 0;
-  for (int o = 0; o < octets; o++) {
-    if (ahead) ask_ahead(w + o * 64, 64);
-    u8x64 bytes = load64(w + o * 64);
-    u8x64 low = bytes & (uint8_t)15, high = bytes >> (uint8_t)4;
-    for (int r = 0; r < rows; r++) {
-      const int8_t *xr = quants_of(x, r) + o * 8;
-      dot[r] = dot_bytes(dot_bytes(dot[r], low, broadcast4(xr)), high, broadcast4(xr + 4));
-    }
-  }
+  UNROLL for (int r = 0; r < rows; r++) dot[r] = x->starts[r];
+  add_products(&w, octets, format, quants_of(x, 0), rows, 1, ahead, dot);
 }
 
 #define SET(name) avx512vnni_##name

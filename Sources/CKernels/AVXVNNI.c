@@ -18,10 +18,12 @@
 #define KERNEL_WIDENS 0
 #define KERNEL_PREPARES 1
 #define KERNEL_POSITIVE 0
-#define KERNEL_INT8_TAKES_SUMS 1
+#define KERNEL_BIAS 128
+#define KERNEL_TILES 1
 #include "AVX.h"
-#include "Layout.h"
 #include "Rows.h"
+
+INLINE int32_t start_of(int32_t sum, const int format) { return -zero_point(format) * sum; }
 
 // Unsigned bytes: int8 weights plus 128, nibbles as they are.
 INLINE __m256i biased(__m256i w) { return _mm256_xor_si256(w, _mm256_set1_epi8((char)0x80)); }
@@ -35,15 +37,14 @@ INLINE void add_quad(const __m256i *w, const row_group *x, int k, const int rows
   }
 }
 
-INLINE void start(__m256i (*sum)[2], const row_group *x, int32_t bias, const int rows) {
-  for (int r = 0; r < rows; r++) sum[r][0] = sum[r][1] = _mm256_set1_epi32(-bias * x->sums[r]);
+INLINE void start(__m256i (*sum)[2], const row_group *x, const int rows) {
+  for (int r = 0; r < rows; r++) sum[r][0] = sum[r][1] = _mm256_set1_epi32(x->starts[r]);
 }
 
-// 128 times the sum of x comes off again.
 INLINE void dots_int8(const uint8_t *w, int quads, const row_group *x, const int rows,
                       const int ahead, i32x16 *dot) {
   __m256i sum[KERNEL_ROWS][2];
-  start(sum, x, 128, rows);
+  start(sum, x, rows);
   for (int q = 0; q < quads; q++) {
     if (ahead) ask_ahead(w + q * 64, 64);
     __m256i both[2] = {biased(load32(w + q * 64)), biased(load32(w + q * 64 + 32))};
@@ -54,8 +55,9 @@ INLINE void dots_int8(const uint8_t *w, int quads, const row_group *x, const int
 
 INLINE void dots_int4(const uint8_t *w, int octets, const row_group *x, const int format,
                       const int rows, const int ahead, i32x16 *dot) {
+  (void)format;
   __m256i sum[KERNEL_ROWS][2];
-  start(sum, x, format == INT4 ? 8 : 0, rows);
+  start(sum, x, rows);
   for (int o = 0; o < octets; o++) {
     if (ahead) ask_ahead(w + o * 64, 64);
     __m256i a = load32(w + o * 64), b = load32(w + o * 64 + 32);
@@ -87,7 +89,7 @@ INLINE void prepare(const uint8_t *w, const int format, prepared_group *to) {
 INLINE void dots_prepared(const prepared_group *w, const int format, const row_group *x,
                           i32x16 *dot) {
   __m256i sum[KERNEL_ROWS][2];
-  start(sum, x, format == INT8 ? 128 : format == INT4 ? 8 : 0, KERNEL_ROWS);
+  start(sum, x, KERNEL_ROWS);
   for (int q = 0; q < 8; q++) add_quad(w->part[q], x, q * 4, KERNEL_ROWS, sum);
   store_dots(sum, KERNEL_ROWS, dot);
 }

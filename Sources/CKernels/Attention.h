@@ -10,7 +10,6 @@
 #include "Products.h"
 
 enum { HEAD_GROUPS = KERNEL_HEAD_DIMENSION_MAX / 32 };
-enum { KERNEL_COPIES = KERNEL_WIDENS || KERNEL_PREPARES };
 
 // Calls `pass` on all rows: KERNEL_ROWS at a time, what is left with as few as there are.
 #define FOR_ALL_ROWS(pass, arguments, count, format)                                            \
@@ -27,18 +26,14 @@ enum { KERNEL_COPIES = KERNEL_WIDENS || KERNEL_PREPARES };
 // The queries of a pass, gathered once.
 typedef struct {
   row_group groups[HEAD_GROUPS];
-  _Alignas(64) int16_t wide[KERNEL_COPIES ? HEAD_GROUPS : 1][KERNEL_ROWS][32];
-  float *scores[KERNEL_ROWS];
+  _Alignas(64) wide_rows wide[KERNEL_WIDENS ? HEAD_GROUPS : 1];
 } query_rows;
 
 INLINE void gather_queries(const kernel_scores *s, size_t query, const int format, const int rows,
                            query_rows *to) {
-  size_t index[KERNEL_ROWS];
-  row_indices(query, s->queries.rows, rows, index);
   for (size_t g = 0; g * 32 < s->dimensions; g++)
-    gather(&s->queries, index, g, format, 1, rows, to->wide[KERNEL_COPIES ? g : 0],
-           &to->groups[g]);
-  for (int r = 0; r < rows; r++) to->scores[r] = s->scores + index[r] * s->score_stride;
+    gather(&s->queries, group_index(&s->queries, query, g), format, 1, rows,
+           &to->wide[KERNEL_WIDENS ? g : 0], &to->groups[g]);
 }
 
 // One group of dimensions of a key tile.
@@ -63,17 +58,17 @@ INLINE void score_tile(const kernel_scores *s, const uint8_t *tile, const query_
                 format, (int)rest, rows, acc);
 }
 
-// Lanes [begin, end) of the scores of one key tile.
-INLINE void store_scores(const f32x16 *acc, float scale, size_t slot, size_t begin, size_t end,
-                         const int rows, float *const *to) {
-  for (int r = 0; r < rows; r++) {
+// Lanes [begin, end) of the scores of one key tile, of the rows that there are.
+INLINE void store_scores(const f32x16 *acc, float scale, size_t begin, size_t end, size_t count,
+                         const int rows, float *to, size_t stride) {
+  for (int r = 0; r < rows && (size_t)r < count; r++, to += stride) {
     if (end - begin == 16) {
-      store16(to[r] + slot, acc[r] * scale);
+      store16(to, acc[r] * scale);
       continue;
     }
     float lanes[16];
     store16(lanes, acc[r] * scale);
-    for (size_t i = begin; i < end; i++) to[r][slot + i] = lanes[i];
+    for (size_t i = begin; i < end; i++) to[i] = lanes[i];
   }
 }
 
@@ -86,8 +81,9 @@ INLINE void score_rows(const kernel_scores *s, size_t query, const int format, c
     f32x16 acc[KERNEL_ROWS];
     ask_ahead(tile + key_quant_bytes(s->dimensions, format), 64);
     score_tile(s, tile, &q, format, rows, acc);
-    store_scores(acc, scale, slot, slot < s->slot_begin ? s->slot_begin - slot : 0,
-                 smaller_size(s->slot_end - slot, 16), rows, q.scores);
+    store_scores(acc, scale, slot < s->slot_begin ? s->slot_begin - slot : 0,
+                 smaller_size(s->slot_end - slot, 16), s->queries.rows - query, rows,
+                 s->scores + query * s->score_stride + slot, s->score_stride);
   }
 }
 
@@ -107,7 +103,7 @@ enum { KERNEL_FOURS = (KERNEL_ROWS + 3) / 4, GROUPS_WEIGHED = 4 };
 // Probabilities times value scales of 32 slots for some groups of dimensions, quantized.
 typedef struct {
   row_group groups[GROUPS_WEIGHED];
-  _Alignas(64) int16_t quants[GROUPS_WEIGHED][KERNEL_ROWS][32];
+  _Alignas(64) int8_t quants[GROUPS_WEIGHED][KERNEL_ROWS][ROW_BYTES];
   i32x4 folded[GROUPS_WEIGHED][KERNEL_FOURS * 4];  // of each row the largest, later the sum
   float inverses[GROUPS_WEIGHED][KERNEL_FOURS * 4];
 } weighted_rows;
@@ -141,14 +137,14 @@ INLINE void weigh(const uint8_t *scales, size_t groups, size_t slot, const float
       const f32x16 inverse = y->inverses[g][r];
       const i32x16 qa = nearest(load16(p[r] + slot) * low * inverse);
       const i32x16 qb = nearest(load16(p[r] + slot + 16) * high * inverse);
-      store_quants(qa, qb, (int8_t *)y->quants[g][r]);
+      store_quants(qa, qb, y->quants[g][r]);
       if (takes_sums(format)) y->folded[g][r] = sum_of_four(qa, qb);
     }
   }
   for (size_t g = 0; g < groups && takes_sums(format); g++)
     for (int r = 0; r < rows; r++) {
       y->groups[g].sums[r] = __builtin_reduce_add(y->folded[g][r]);
-      y->groups[g].starts[r] = start_of(y->groups[g].sums[r]);
+      y->groups[g].starts[r] = start_of(y->groups[g].sums[r], format);
     }
 }
 
@@ -184,11 +180,11 @@ INLINE void weigh_rows(const kernel_weighted_sum *s, size_t query, const int for
   weighted_rows y;
   _Alignas(64) float acc[KERNEL_HEAD_DIMENSION_MAX * KERNEL_ROWS];
   const size_t tiles = (s->dimensions + 15) / 16;
-  row_indices(query, s->queries, rows, index);
   for (int r = 0; r < rows; r++) {
+    index[r] = smaller_size(query + (size_t)r, s->queries - 1);
     p[r] = s->probabilities + index[r] * s->probability_stride;
-    for (size_t g = 0; g < GROUPS_WEIGHED; g++) y.groups[g].quants[r] = y.quants[g][r];
   }
+  for (size_t g = 0; g < GROUPS_WEIGHED; g++) y.groups[g].quants = y.quants[g];
   __builtin_memset(acc, 0, tiles * (size_t)rows * 64);
   for (size_t slot = 0; slot < s->slot_count; slot += 32) {
     const uint8_t *block = s->values + slot / 32 * s->block_bytes;

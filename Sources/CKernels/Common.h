@@ -115,14 +115,15 @@ int SET(rms_norm)(const float *x, const float *weight, float epsilon, float *y, 
   return 1;
 }
 
-int SET(quantize)(const float *x, size_t count, int8_t *quants, float *scales, int32_t *sums) {
-  for (size_t i = 0, g = 0; i < count; i += 32, g++) {
+int SET(quantize)(const float *x, size_t count, size_t stride, int8_t *quants, float *scales,
+                  int32_t *sums) {
+  for (size_t i = 0, g = 0; i < count; i += 32, g += stride) {
     f32x16 a = load_some(x + i, count - i), b = 0.0f;
     if (count - i > 16) b = load_some(x + i + 16, count - i - 16);
     i32x16 qa, qb;
     if (!round_group(a, b, &qa, &qb, scales + g)) return 0;
     sums[g] = __builtin_reduce_add(qa + qb);
-    store_quants(qa, qb, quants + i);
+    store_quants(qa, qb, quants + g * 32);
   }
   return 1;
 }

@@ -29,6 +29,13 @@ INLINE size_t group_parameter_bytes(const int format) {
   return format == INT4_ASYMMETRIC ? 64 : 32;
 }
 
+// Where a group of a row of activations lies, counted in groups.
+INLINE size_t group_index(const kernel_rows *x, size_t row, size_t group) {
+  if (x->rows == 1) return group;
+  const size_t block = KERNEL_BLOCK_ROWS;
+  return (row / block * x->groups + group) * block + row % block;
+}
+
 // Where one group of a weight tile lies. Groups come in pairs: the quants of both, their scales,
 // their minimums; a last one without a partner stands alone. So a tile is read front to back.
 typedef struct {

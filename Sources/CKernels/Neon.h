@@ -11,8 +11,6 @@
 
 #include "Layout.h"
 
-#define UNROLL _Pragma("clang loop unroll(full)")
-
 // One group of 32 k of several rows, copied together in the order that dots_of_rows takes.
 typedef struct {
   int8_t quants[KERNEL_ROWS * 32];

@@ -29,8 +29,8 @@ INLINE void row_indices(size_t first, size_t end, size_t *index) {
 __attribute__((noinline)) static void gather(const kernel_rows *x, const size_t *index,
                                              size_t group, int32_t zero, row_set *to) {
   UNROLL for (int r = 0; r < KERNEL_ROWS; r++) {
-    size_t at = index[r] * x->group_stride + group;
-    place(to, r, x->quants + index[r] * x->quant_stride + group * 32);
+    size_t at = group_index(x, index[r], group);
+    place(to, r, x->quants + at * 32);
     to->scales[r] = x->scales[at];
     to->sums[r] = (float)x->sums[at];
     to->biases[r] = dot_bias(x->sums[at], zero);
@@ -232,10 +232,10 @@ INLINE f32x16 score_query(const kernel_scores *s, const uint8_t *tile, size_t qu
     int steps;
     prepared_group room;
     int32x4_t dot[4];
-    size_t at = query * x->group_stride + g;
+    size_t at = group_index(x, query, g);
     const uint8_t *w = key_group(s, tile, g, format, &steps, &room);
-    dots_of_one(w, format, steps, x->quants + query * x->quant_stride + g * 32,
-                dot_bias(x->sums[at], zero_point(format)), dot);
+    dots_of_one(w, format, steps, x->quants + at * 32, dot_bias(x->sums[at], zero_point(format)),
+                dot);
     acc = accumulated(dot, load_halves(scales + g * 32), (f32x16)x->scales[at], acc);
   }
   return acc;

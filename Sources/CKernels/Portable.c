@@ -13,8 +13,11 @@
 #define KERNEL_WIDENS 0
 #define KERNEL_PREPARES 0
 #define KERNEL_POSITIVE 0
-#define KERNEL_INT8_TAKES_SUMS 0
+#define KERNEL_BIAS 0
+#define KERNEL_TILES 1
 #include "Rows.h"
+
+INLINE int32_t start_of(int32_t sum, const int format) { return -zero_point(format) * sum; }
 
 INLINE void dots_int8(const uint8_t *w, int quads, const row_group *x, const int rows,
                       const int ahead, i32x16 *dot) {
@@ -31,10 +34,10 @@ INLINE void dots_int8(const uint8_t *w, int quads, const row_group *x, const int
 
 INLINE void dots_int4(const uint8_t *w, int octets, const row_group *x, const int format,
                       const int rows, const int ahead, i32x16 *dot) {
-  (void)ahead;
+  (void)format, (void)ahead;
   for (int r = 0; r < rows; r++) {
     const int8_t *xr = quants_of(x, r);
-    i32x16 start = format == INT4 ? -8 * x->sums[r] : 0;
+    i32x16 start = x->starts[r];
     int32_t sum[16];
     __builtin_memcpy(sum, &start, sizeof sum);
     for (int k = 0; k < 8 * octets; k++)

@@ -12,12 +12,16 @@
 //   of a matmul
 //   KERNEL_POSITIVE 1: dots_int8_positive(w, x, rows, ahead, dot), dots_int8 for 32 k of rows that
 //   are not negative, is cheaper
-//   KERNEL_INT8_TAKES_SUMS 1: dots_int8 needs the sums of quants
+//   KERNEL_BIAS: what dots_int8 adds to weights to make them unsigned, or 0
+//   KERNEL_TILES more than 1: there are registers for the products of so many tiles with
+//   KERNEL_TILE_ROWS rows and for what they add up to; add_products(w, steps, format, x, rows, tiles,
+//   ahead, dot) adds those of `steps` times 64 bytes of each tile to dot[tile * rows + row]
 //
 // `ahead`: each 64 bytes ask for those BYTES_AHEAD of them, where nothing else does. One by one, as
 // a processor waits when it is asked for more lines at once than it fetches at a time.
-// `rows`, a constant after inlining, is 1 or KERNEL_ROWS, the rows the set likes to take at once.
-// Fewer rows than that repeat the last one, and nobody reads what comes of it.
+// `rows`, a constant after inlining, is 1, KERNEL_FEW_ROWS or KERNEL_ROWS, the rows the set likes
+// to take at once, a divisor of KERNEL_BLOCK_ROWS. Where there are fewer, the rest is whatever lies
+// in the block, and nobody reads what comes of it.
 #ifndef CKERNELS_PRODUCTS_H
 #define CKERNELS_PRODUCTS_H
 
@@ -41,7 +45,7 @@ INLINE int takes_wide(const int format, const int rows) {
 }
 
 // Whether the sums of quants are looked at.
-INLINE int takes_sums(const int format) { return format != INT8 || KERNEL_INT8_TAKES_SUMS; }
+INLINE int takes_sums(const int format) { return format != INT8 || KERNEL_BIAS != 0; }
 
 INLINE void dots(const uint8_t *w, const int format, const int length, const row_group *x,
                  const int rows, const int ahead, i32x16 *dot) {
@@ -49,25 +53,26 @@ INLINE void dots(const uint8_t *w, const int format, const int length, const row
   else dots_int4(w, (length + 7) / 8, x, format, rows, ahead, dot);
 }
 
-// Points at one group of the rows index[0], index[1] ...; wide quants, and quants that must lie
-// side by side, go into `wide`; `splits`: split instead of widened.
-INLINE void gather(const kernel_rows *x, const size_t *index, size_t group, const int format,
-                   const int splits, const int rows, int16_t (*wide)[32], row_group *out) {
-  for (int r = 0; r < rows; r++) {
-    size_t at = index[r] * x->group_stride + group;
-    const int8_t *quants = x->quants + index[r] * x->quant_stride + group * 32;
-    out->quants[r] = quants;
-    out->scales[r] = x->scales[at];
-    if (takes_sums(format)) {
-      out->sums[r] = x->sums[at];
-      out->starts[r] = start_of(x->sums[at]);
-    }
-    if (takes_wide(format, rows) && splits) out->starts[r] = split(quants, wide[r]);
-    else if (takes_wide(format, rows)) widen(quants, wide[r]);
-    else if (KERNEL_PREPARES && rows > 1) __builtin_memcpy(wide[r], quants, 32);
-    else continue;
-    out->quants[r] = wide[r];
+// Quants of some rows, widened.
+typedef int16_t wide_rows[KERNEL_ROWS][WIDE_BYTES / 2];
+
+// Points at one group of some rows, the first of them at index `at`; wide quants go into `wide`;
+// `splits`: split instead of widened.
+INLINE void gather(const kernel_rows *x, size_t at, const int format, const int splits,
+                   const int rows, wide_rows *wide, row_group *out) {
+  const int8_t *quants = x->quants + at * 32;
+  out->quants = quants;
+  __builtin_memcpy(out->scales, x->scales + at, (size_t)rows * 4);
+  if (takes_sums(format)) {
+    __builtin_memcpy(out->sums, x->sums + at, (size_t)rows * 4);
+    for (int r = 0; r < rows; r++) out->starts[r] = start_of(out->sums[r], format);
   }
+  if (!takes_wide(format, rows)) return;
+  for (int r = 0; r < rows; r++, quants += 32) {
+    if (splits) out->starts[r] = split(quants, (*wide)[r]);
+    else widen(quants, (*wide)[r]);
+  }
+  out->quants = wide;
 }
 
 // Adds one group to the accumulators, from its integer products.
@@ -79,18 +84,12 @@ INLINE void accumulate(const i32x16 *dot, f32x16 scale, f32x16 minimum, const ro
     acc[r] = fused((f32x16)(float)x->sums[r], minimum * x->scales[r], acc[r]);
 }
 
-// The rows first, first + 1 ... of `rows`, of which `count` exist.
-INLINE void row_indices(size_t first, size_t count, const int rows, size_t *index) {
-  for (int r = 0; r < rows; r++) index[r] = smaller_size(first + (size_t)r, count - 1);
-}
-
 // One group for one token.
 INLINE void token_group(const kernel_rows *x, const weight_group *at, size_t g, const int format,
                         f32x16 *acc) {
-  const size_t index = 0;
   i32x16 dot;
   row_group row;
-  gather(x, &index, g, format, 0, 1, NULL, &row);
+  gather(x, g, format, 0, 1, NULL, &row);
   dots(at->quants, format, 32, &row, 1, 0, &dot);
   f32x16 minimum = format == INT4_ASYMMETRIC ? load_halves(at->minimums) : (f32x16)0.0f;
   accumulate(&dot, load_halves(at->scales), minimum, &row, format, 1, acc);
@@ -117,71 +116,19 @@ INLINE void matmul_token(const kernel_matmul *m, const uint8_t *tile, float *out
   store16(output, acc);
 }
 
-// A block of tiles and tokens whose accumulators and unpacked groups stay in the first cache.
-enum { BLOCK_TILES = 12, BLOCK_SETS = 32 / KERNEL_ROWS };
-
-typedef struct {
-  _Alignas(64) float acc[BLOCK_TILES][BLOCK_SETS][KERNEL_ROWS][16];
-  _Alignas(64) int16_t wide[BLOCK_SETS][KERNEL_ROWS][32];
-  _Alignas(64) row_group rows[BLOCK_SETS];
-} block_state;
-
-INLINE void block_group(const kernel_matmul *m, const uint8_t *tile, size_t group, size_t sets,
-                        float (*sums)[KERNEL_ROWS][16], const row_group *rows, const int format) {
-  const weight_group at = weight_group_at(tile, m->groups, group, format);
-  const f32x16 scale = load_halves(at.scales);
-  const f32x16 minimum = format == INT4_ASYMMETRIC ? load_halves(at.minimums) : (f32x16)0.0f;
-#if KERNEL_PREPARES
-  prepared_group prepared;
-  prepare(at.quants, format, &prepared);
-#endif
-  for (size_t s = 0; s < sets; s++) {
-    i32x16 dot[KERNEL_ROWS];
-    f32x16 acc[KERNEL_ROWS];
-#if KERNEL_PREPARES
-    dots_prepared(&prepared, format, &rows[s], dot);
+#if KERNEL_TILES > 1
+#include "MatmulRegisters.h"
 #else
-    dots(at.quants, format, 32, &rows[s], KERNEL_ROWS, 0, dot);
+#include "MatmulBlocks.h"
 #endif
-    for (int r = 0; r < KERNEL_ROWS; r++) acc[r] = load16(sums[s][r]);
-    accumulate(dot, scale, minimum, &rows[s], format, KERNEL_ROWS, acc);
-    for (int r = 0; r < KERNEL_ROWS; r++) store16(sums[s][r], acc[r]);
-  }
-}
-
-INLINE void matmul_block(const kernel_matmul *m, size_t tile, size_t tiles, size_t token,
-                         size_t tokens, const int format) {
-  block_state state;
-  const size_t sets = (tokens + KERNEL_ROWS - 1) / KERNEL_ROWS;
-  for (size_t n = 0; n < tiles; n++) __builtin_memset(state.acc[n], 0, sets * sizeof *state.acc[n]);
-  for (size_t g = 0; g < m->groups; g++) {
-    for (size_t s = 0; s < sets; s++) {
-      size_t index[KERNEL_ROWS];
-      row_indices(token + s * KERNEL_ROWS, token + tokens, KERNEL_ROWS, index);
-      gather(&m->tokens, index, g, format, 0, KERNEL_ROWS, state.wide[s], &state.rows[s]);
-    }
-    for (size_t n = 0; n < tiles; n++)
-      block_group(m, m->tiles + (tile + n) * m->tile_bytes, g, sets, state.acc[n], state.rows,
-                  format);
-  }
-  for (size_t n = 0; n < tiles; n++)
-    for (size_t t = 0; t < tokens; t++) {
-      float *to = m->output + (token + t) * m->output_stride + (tile + n) * 16;
-      store16(to, load16(state.acc[n][t / KERNEL_ROWS][t % KERNEL_ROWS]));
-    }
-}
 
 INLINE void matmul(const kernel_matmul *m, const int format) {
-  const size_t block = BLOCK_SETS * KERNEL_ROWS;
-  if (m->tokens.rows == 1) {
-    for (size_t t = 0; t < m->tile_count; t++)
-      matmul_token(m, m->tiles + t * m->tile_bytes, m->output + t * 16, format);
+  if (m->tokens.rows > 1) {
+    matmul_tokens(m, format);
     return;
   }
-  for (size_t tile = 0; tile < m->tile_count; tile += BLOCK_TILES)
-    for (size_t token = 0; token < m->tokens.rows; token += block)
-      matmul_block(m, tile, smaller_size(BLOCK_TILES, m->tile_count - tile), token,
-                   smaller_size(block, m->tokens.rows - token), format);
+  for (size_t t = 0; t < m->tile_count; t++)
+    matmul_token(m, m->tiles + t * m->tile_bytes, m->output + t * 16, format);
 }
 
 static void matmul_int8(const kernel_matmul *m) { matmul(m, INT8); }

@@ -13,7 +13,7 @@
   void set##_rope(float *, size_t, size_t, size_t, int, const float *, const float *);          \
   void set##_hadamard(float *, size_t, size_t);                                                 \
   int set##_rms_norm(const float *, const float *, float, float *, size_t);                     \
-  int set##_quantize(const float *, size_t, int8_t *, float *, int32_t *);                      \
+  int set##_quantize(const float *, size_t, size_t, int8_t *, float *, int32_t *);              \
   uint16_t set##_quantize_int8(const float *, int8_t *);                                        \
   uint16_t set##_quantize_int4(const float *, int8_t *);                                        \
   uint16_t set##_quantize_int4_asymmetric(const float *, int8_t *, uint16_t *);                 \

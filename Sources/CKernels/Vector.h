@@ -23,6 +23,9 @@ typedef float f32x2 __attribute__((ext_vector_type(2)));
 
 #define INLINE static inline __attribute__((always_inline))
 
+// Before a loop whose arrays are to be registers.
+#define UNROLL _Pragma("clang loop unroll(full)")
+
 INLINE f32x16 load16(const float *p) {
   f32x16 v;
   __builtin_memcpy(&v, p, sizeof v);

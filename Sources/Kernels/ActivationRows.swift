@@ -6,12 +6,17 @@ package import Units
 ///
 /// int8 with one float scale (largest magnitude / 127) and one sum of quants per group of 32
 /// columns; a group whose largest magnitude is below 2⁻¹⁰⁰ is zero. The memory is the caller's.
+///
+/// One row is its groups in order. Several rows lie in blocks of eight, each with the first group of
+/// all its rows, then the second, as products with several rows read them; the last block is whole,
+/// whatever is in the rows that do not exist. So a row alone and the same row among others lie in
+/// different places.
 package struct ActivationRows: BitwiseCopyable {
   package let columns: Int
   package let rows: Int
-  package let quants: FixedBuffer<Int8>  // [rows][padded columns]
-  package let scales: FixedBuffer<Float>  // [rows][groups]
-  package let sums: FixedBuffer<Int32>  // [rows][groups]
+  package let quants: FixedBuffer<Int8>  // [blocks][groups][rows of a block][32]
+  package let scales: FixedBuffer<Float>  // [blocks][groups][rows of a block]
+  package let sums: FixedBuffer<Int32>  // [blocks][groups][rows of a block]
 
   /// Groups of a row.
   package var groups: Int { WeightFormat.groups(columns: columns) }
@@ -19,22 +24,26 @@ package struct ActivationRows: BitwiseCopyable {
   /// Columns filled up to a multiple of 32.
   package var paddedColumns: Int { groups * WeightFormat.groupLength }
 
-  /// Elements of `quants` for a block.
+  /// Rows of a block.
+  private static var blockRows: Int { Int(KERNEL_BLOCK_ROWS) }
+
+  /// Elements of `quants` for up to `rows` rows.
   package static func quantCount(rows: Int, columns: Int) -> Int {
-    rows * WeightFormat.groups(columns: columns) * WeightFormat.groupLength
+    groupCount(rows: rows, columns: columns) * WeightFormat.groupLength
   }
 
-  /// Elements of `scales`, and of `sums`, for a block.
+  /// Elements of `scales`, and of `sums`, for up to `rows` rows.
   package static func groupCount(rows: Int, columns: Int) -> Int {
-    rows * WeightFormat.groups(columns: columns)
+    (rows > 1 ? rows.roundedUp(toMultipleOf: blockRows) : rows)
+      * WeightFormat.groups(columns: columns)
   }
 
-  /// A block in the caller's memory; each buffer holds at least what the counts above say.
+  /// Rows in the caller's memory; each buffer holds at least what the counts above say.
   package init(
     rows: Int, columns: Int, quants: FixedBuffer<Int8>, scales: FixedBuffer<Float>,
     sums: FixedBuffer<Int32>
   ) {
-    precondition(rows >= 0 && columns > 0, "a block has columns")
+    precondition(rows >= 0 && columns > 0, "rows have columns")
     precondition(
       quants.count >= Self.quantCount(rows: rows, columns: columns), "room for the quants")
     let groups = Self.groupCount(rows: rows, columns: columns)
@@ -47,35 +56,33 @@ package struct ActivationRows: BitwiseCopyable {
     self.sums = sums
   }
 
-  /// Some of the rows, in the same memory.
-  package func extracting(_ range: Range<Int>) -> ActivationRows {
-    precondition(range.lowerBound >= 0 && range.upperBound <= rows, "rows outside the block")
-    let groups = range.lowerBound * groups..<range.upperBound * groups
-    return ActivationRows(
-      rows: range.count, columns: columns,
-      quants: quants.extracting(
-        range.lowerBound * paddedColumns..<range.upperBound * paddedColumns),
-      scales: scales.extracting(groups), sums: sums.extracting(groups))
+  /// Where a group of a row lies, in groups.
+  package func index(row: Int, group: Int) -> Int {
+    if rows == 1 { return group }
+    let (block, rowOfBlock) = row.quotientAndRemainder(dividingBy: Self.blockRows)
+    return (block * groups + group) * Self.blockRows + rowOfBlock
   }
 
-  /// Where the quants and the groups of some columns of a row lie.
-  func ranges(_ row: Int, _ columns: Range<Int>) -> (quants: Range<Int>, groups: Range<Int>) {
+  /// From one group of a row to its next.
+  var groupStride: Int { rows == 1 ? 1 : Self.blockRows }
+
+  /// Where the first of the groups of some columns of a row lies.
+  func firstGroup(of columns: Range<Int>, row: Int) -> Int {
     let length = WeightFormat.groupLength
+    precondition(row >= 0 && row < rows, "row outside the block")
     precondition(columns.lowerBound >= 0, "columns of the row")
     precondition(columns.upperBound <= self.columns, "columns of the row")
     precondition(columns.lowerBound % length == 0, "columns begin with a group")
     precondition(
       columns.upperBound % length == 0 || columns.upperBound == self.columns, "columns end one")
-    let first = row * groups + columns.lowerBound / length
-    let range = first..<first + WeightFormat.groups(columns: columns.count)
-    return (range.lowerBound * length..<range.upperBound * length, range)
+    return index(row: row, group: columns.lowerBound / length)
   }
 
-  /// The block as C sees it.
+  /// The rows as C sees them.
   @unsafe var cRows: kernel_rows {
     // SAFETY: the counts were checked by the initializer.
     unsafe kernel_rows(
       quants: quants.unsafeBaseAddress, scales: scales.unsafeBaseAddress,
-      sums: sums.unsafeBaseAddress, quant_stride: paddedColumns, group_stride: groups, rows: rows)
+      sums: sums.unsafeBaseAddress, groups: groups, rows: rows)
   }
 }

@@ -87,16 +87,13 @@ package struct KernelSet: BitwiseCopyable, @unchecked Sendable {
     _ x: FixedBuffer<Float>, into rows: ActivationRows, row: Int, columns: Range<Int>? = nil
   ) -> Bool {
     let columns = columns ?? 0..<rows.columns
-    precondition(row >= 0 && row < rows.rows, "row outside the block")
     precondition(x.count == columns.count, "the vector has as many columns")
-    let (quantRange, groupRange) = rows.ranges(row, columns)
-    let quants = rows.quants.extracting(quantRange)
-    let scales = rows.scales.extracting(groupRange)
-    let sums = rows.sums.extracting(groupRange)
-    // SAFETY: the three ranges hold the padded columns and the groups of `x`.
+    let first = rows.firstGroup(of: columns, row: row)
+    // SAFETY: the groups of the columns lie inside the buffers, which hold all groups of all rows.
     return unsafe table.pointee.quantize(
-      x.unsafeBaseAddress, x.count, quants.unsafeBaseAddress, scales.unsafeBaseAddress,
-      sums.unsafeBaseAddress) != 0
+      x.unsafeBaseAddress, x.count, rows.groupStride,
+      rows.quants.unsafeBaseAddress + first * WeightFormat.groupLength,
+      rows.scales.unsafeBaseAddress + first, rows.sums.unsafeBaseAddress + first) != 0
   }
 
   /// One row of a weight matrix as floats: the embedding of a token.

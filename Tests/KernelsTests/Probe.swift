@@ -7,12 +7,11 @@ import Units
 enum Probe {
   static func row(_ rows: ActivationRows, _ row: Int) -> Reference.Row {
     var result = Reference.Row()
-    for k in 0..<rows.paddedColumns {
-      result.quants.append(Int(rows.quants[row * rows.paddedColumns + k]))
-    }
     for group in 0..<rows.groups {
-      result.scales.append(rows.scales[row * rows.groups + group])
-      result.sums.append(Int(rows.sums[row * rows.groups + group]))
+      let index = rows.index(row: row, group: group)
+      for k in 0..<32 { result.quants.append(Int(rows.quants[index * 32 + k])) }
+      result.scales.append(rows.scales[index])
+      result.sums.append(Int(rows.sums[index]))
     }
     return result
   }

@@ -17,12 +17,16 @@
 #define KERNEL_HEAD_DIMENSION_MAX 512
 
 // Rows of activations, quantized: int8 with one float scale and one sum of quants per group of 32.
+// One row is its groups in order. Several rows lie in blocks of KERNEL_BLOCK_ROWS, of which each
+// has the first group of all its rows, then the second; the last block is whole, whatever is in
+// the rows that do not exist.
+#define KERNEL_BLOCK_ROWS 8
+
 typedef struct {
-  const int8_t *quants;    // [rows][quant_stride], zero in the padding
-  const float *scales;     // [rows][group_stride]
-  const int32_t *sums;     // [rows][group_stride]
-  size_t quant_stride;
-  size_t group_stride;
+  const int8_t *quants;    // [blocks][groups][KERNEL_BLOCK_ROWS][32], zero in the padding of a row
+  const float *scales;     // [blocks][groups][KERNEL_BLOCK_ROWS]
+  const int32_t *sums;     // [blocks][groups][KERNEL_BLOCK_ROWS]
+  size_t groups;           // of a row
   size_t rows;
 } kernel_rows;
 
@@ -148,8 +152,10 @@ typedef struct {
   void (*hadamard)(float *x, size_t count, size_t block);
   // y = x * (1 / sqrt(mean square + epsilon)) * weight; 0 where the mean is not finite.
   int (*rms_norm)(const float *x, const float *weight, float epsilon, float *y, size_t count);
-  // Groups of 32, the last one shorter; zeros up to a multiple of 32. 0 where x is not finite.
-  int (*quantize)(const float *x, size_t count, int8_t *quants, float *scales, int32_t *sums);
+  // Groups of 32, the last one shorter; zeros up to a multiple of 32. Groups lie `stride` groups
+  // apart. 0 where x is not finite.
+  int (*quantize)(const float *x, size_t count, size_t stride, int8_t *quants, float *scales,
+                  int32_t *sums);
   // 32 values to int8 or nibbles with a half-precision scale (and minimum).
   uint16_t (*quantize_int8)(const float *x, int8_t *quants);
   uint16_t (*quantize_int4)(const float *x, int8_t *quants);
