@@ -12,6 +12,7 @@
 #define KERNEL_PREPARES 1
 #define KERNEL_POSITIVE 1
 #define KERNEL_BIAS 0
+#define KERNEL_ASKS_AHEAD 0
 #define KERNEL_TILES 1
 #include "AVX.h"
 #include "Rows.h"

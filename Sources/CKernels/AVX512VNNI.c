@@ -22,6 +22,7 @@
 #define KERNEL_PREPARES 0
 #define KERNEL_POSITIVE 0
 #define KERNEL_BIAS 128
+#define KERNEL_ASKS_AHEAD 1
 #define KERNEL_TILES 3
 #define KERNEL_TILE_ROWS 4
 #include "Rows.h"
@@ -61,11 +62,13 @@ INLINE void add_step(const uint8_t *const *w, int step, const int format, const 
   }
   UNROLL for (int r = 0; r < rows; r++) {
     const i32x16 four = broadcast4(x + r * ROW_BYTES);
-    UNROLL for (int n = 0; n < tiles; n++) dot[n * rows + r] = dot_bytes(dot[n * rows + r], low[n], four);
+    UNROLL for (int n = 0; n < tiles; n++)
+      dot[n * rows + r] = dot_bytes(dot[n * rows + r], low[n], four);
   }
   UNROLL for (int r = 0; r < rows && format != INT8; r++) {
     const i32x16 four = broadcast4(x + r * ROW_BYTES + 4);
-    UNROLL for (int n = 0; n < tiles; n++) dot[n * rows + r] = dot_bytes(dot[n * rows + r], high[n], four);
+    UNROLL for (int n = 0; n < tiles; n++)
+      dot[n * rows + r] = dot_bytes(dot[n * rows + r], high[n], four);
   }
 }
 

@@ -19,6 +19,7 @@
 #define KERNEL_PREPARES 1
 #define KERNEL_POSITIVE 0
 #define KERNEL_BIAS 128
+#define KERNEL_ASKS_AHEAD 0
 #define KERNEL_TILES 1
 #include "AVX.h"
 #include "Rows.h"

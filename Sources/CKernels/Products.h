@@ -13,9 +13,11 @@
 //   KERNEL_POSITIVE 1: dots_int8_positive(w, x, rows, ahead, dot), dots_int8 for 32 k of rows that
 //   are not negative, is cheaper
 //   KERNEL_BIAS: what dots_int8 adds to weights to make them unsigned, or 0
+//   KERNEL_ASKS_AHEAD 1: asks for the weights of one token ahead of their use. They are one stream,
+//   which some processors read ahead best by themselves (measured: Zen 4 does, Zen 5 does not)
 //   KERNEL_TILES more than 1: there are registers for the products of so many tiles with
-//   KERNEL_TILE_ROWS rows and for what they add up to; add_products(w, steps, format, x, rows, tiles,
-//   ahead, dot) adds those of `steps` times 64 bytes of each tile to dot[tile * rows + row]
+//   KERNEL_TILE_ROWS rows and for what they add up to; add_products(w, steps, format, x, rows,
+//   tiles, ahead, dot) adds those of `steps` times 64 bytes of each tile to dot[tile * rows + row]
 //
 // `ahead`: each 64 bytes ask for those BYTES_AHEAD of them, where nothing else does. One by one, as
 // a processor waits when it is asked for more lines at once than it fetches at a time.
@@ -90,13 +92,12 @@ INLINE void token_group(const kernel_rows *x, const weight_group *at, size_t g, 
   i32x16 dot;
   row_group row;
   gather(x, g, format, 0, 1, NULL, &row);
-  dots(at->quants, format, 32, &row, 1, 0, &dot);
+  dots(at->quants, format, 32, &row, 1, KERNEL_ASKS_AHEAD, &dot);
   f32x16 minimum = format == INT4_ASYMMETRIC ? load_halves(at->minimums) : (f32x16)0.0f;
   accumulate(&dot, load_halves(at->scales), minimum, &row, format, 1, acc);
 }
 
-// One token: the weights pass through registers once, in the order of their addresses. That is one
-// stream, which processors read ahead by themselves better than prefetches do (measured).
+// One token: the weights pass through registers once, in the order of their addresses.
 INLINE void matmul_token(const kernel_matmul *m, const uint8_t *tile, float *output,
                          const int format) {
   const size_t pair_bytes = 2 * (group_quant_bytes(format) + group_parameter_bytes(format));
