@@ -17,10 +17,10 @@
 
 #define KERNEL_HALVES
 #define KERNEL_ROWS 8
-#define KERNEL_FEW_ROWS 4
+#define KERNEL_FEW_ROWS 3
 #define KERNEL_WIDENS 0
 #define KERNEL_PREPARES 0
-#define KERNEL_POSITIVE 0
+#define KERNEL_POSITIVE 1
 #define KERNEL_BIAS 128
 #define KERNEL_ASKS_AHEAD 1
 #define KERNEL_TILES 3
@@ -86,6 +86,20 @@ INLINE void dots_int8(const uint8_t *w, int quads, const row_group *x, const int
                       const int ahead, i32x16 *dot) {
   UNROLL for (int r = 0; r < rows; r++) dot[r] = x->starts[r];
   add_products(&w, quads, INT8, quants_of(x, 0), rows, 1, ahead, dot);
+}
+
+// Rows that are not negative are the unsigned side as they are.
+INLINE void dots_int8_positive(const uint8_t *w, const row_group *x, const int rows,
+                               const int ahead, i32x16 *dot) {
+  UNROLL for (int r = 0; r < rows; r++) dot[r] = 0;
+  for (int step = 0; step < 8; step++) {
+    if (ahead) ask_ahead(w + step * 64, 64);
+    const i32x16 weights = (i32x16)load64(w + step * 64);
+    UNROLL for (int r = 0; r < rows; r++) {
+      const u8x64 four = (u8x64)broadcast4(quants_of(x, r) + step * 4);
+      dot[r] = dot_bytes(dot[r], four, weights);
+    }
+  }
 }
 
 INLINE void dots_int4(const uint8_t *w, int octets, const row_group *x, const int format,

@@ -17,7 +17,7 @@
 #define KERNEL_FEW_ROWS 3
 #define KERNEL_WIDENS 0
 #define KERNEL_PREPARES 1
-#define KERNEL_POSITIVE 0
+#define KERNEL_POSITIVE 1
 #define KERNEL_BIAS 128
 #define KERNEL_ASKS_AHEAD 0
 #define KERNEL_TILES 1
@@ -50,6 +50,22 @@ INLINE void dots_int8(const uint8_t *w, int quads, const row_group *x, const int
     if (ahead) ask_ahead(w + q * 64, 64);
     __m256i both[2] = {biased(load32(w + q * 64)), biased(load32(w + q * 64 + 32))};
     add_quad(both, x, q * 4, rows, sum);
+  }
+  store_dots(sum, rows, dot);
+}
+
+// Rows that are not negative are the unsigned side as they are.
+INLINE void dots_int8_positive(const uint8_t *w, const row_group *x, const int rows,
+                               const int ahead, i32x16 *dot) {
+  __m256i sum[KERNEL_ROWS][2];
+  for (int r = 0; r < rows; r++) sum[r][0] = sum[r][1] = _mm256_setzero_si256();
+  for (int q = 0; q < 8; q++) {
+    if (ahead) ask_ahead(w + q * 64, 64);
+    const __m256i both[2] = {load32(w + q * 64), load32(w + q * 64 + 32)};
+    for (int r = 0; r < rows; r++) {
+      const __m256i four = broadcast4(quants_of(x, r) + q * 4);
+      for (int i = 0; i < 2; i++) sum[r][i] = _mm256_dpbusd_avx_epi32(sum[r][i], four, both[i]);
+    }
   }
   store_dots(sum, rows, dot);
 }

@@ -11,7 +11,8 @@
 
 enum { HEAD_GROUPS = KERNEL_HEAD_DIMENSION_MAX / 32 };
 
-// Calls `pass` on all rows: KERNEL_ROWS at a time, what is left with as few as there are.
+// Calls `pass` on all rows: KERNEL_ROWS at a time, what is left with 1, KERNEL_FEW_ROWS, half of
+// KERNEL_ROWS (where that is more) or all of them.
 #define FOR_ALL_ROWS(pass, arguments, count, format)                                            \
   do {                                                                                          \
     size_t query = 0, left = (count);                                                           \
@@ -20,6 +21,8 @@ enum { HEAD_GROUPS = KERNEL_HEAD_DIMENSION_MAX / 32 };
     if (left == 1) pass(arguments, query, format, 1);                                           \
     else if (KERNEL_FEW_ROWS > 1 && left > 0 && left <= KERNEL_FEW_ROWS)                        \
       pass(arguments, query, format, KERNEL_FEW_ROWS);                                          \
+    else if (KERNEL_ROWS / 2 > KERNEL_FEW_ROWS && left > 0 && left <= KERNEL_ROWS / 2)          \
+      pass(arguments, query, format, KERNEL_ROWS / 2);                                          \
     else if (left > 0) pass(arguments, query, format, KERNEL_ROWS);                             \
   } while (0)
 
@@ -121,6 +124,7 @@ INLINE void weigh_scales(const i32x4 *largest, const int rows, float *inverses, 
 // so that the chain of each (largest, quotient, quants) passes while others do.
 INLINE void weigh(const uint8_t *scales, size_t groups, size_t slot, const float *const *p,
                   const int format, const int rows, weighted_rows *y) {
+  const int sums = takes_sums(format) && !is_positive(format);
   for (size_t g = 0; g < groups; g++) {
     const f32x16 low = load_halves(scales + g * 64), high = load_halves(scales + g * 64 + 32);
     for (int r = 0; r < rows; r++) {
@@ -138,10 +142,10 @@ INLINE void weigh(const uint8_t *scales, size_t groups, size_t slot, const float
       const i32x16 qa = nearest(load16(p[r] + slot) * low * inverse);
       const i32x16 qb = nearest(load16(p[r] + slot + 16) * high * inverse);
       store_quants(qa, qb, y->quants[g][r]);
-      if (takes_sums(format)) y->folded[g][r] = sum_of_four(qa, qb);
+      if (sums) y->folded[g][r] = sum_of_four(qa, qb);
     }
   }
-  for (size_t g = 0; g < groups && takes_sums(format); g++)
+  for (size_t g = 0; g < groups && sums; g++)
     for (int r = 0; r < rows; r++) {
       y->groups[g].sums[r] = __builtin_reduce_add(y->folded[g][r]);
       y->groups[g].starts[r] = start_of(y->groups[g].sums[r], format);

@@ -128,12 +128,13 @@ extension Session {
     let attended = attended(layer, head: head, rows: rows, live: live, own)
     let parts = own.parts.extracting(0..<rows, stride: stride)
     let totals = own.totals.extracting(0..<rows, stride: stride)
-    for row in 0..<rows { clearTotal(row, thread) }
     for run in 0..<attended.runs {
+      // Joined to nothing the first run would stay as it is.
+      let result = run == 0 ? totals : parts
       let scores = isSeen ? own.sight.scores(row: 0, run: run) : own.scoreRows
-      attended.attend(run, scores, into: parts, kernels)
-      if isSeen { own.sight.note(parts.tops, rows: rows, row: 0, run: run) }
-      join(parts, into: totals)
+      attended.attend(run, scores, into: result, kernels)
+      if isSeen { own.sight.note(result.tops, rows: rows, row: 0, run: run) }
+      if run > 0 { join(parts, into: totals) }
     }
     for row in 0..<rows {
       let query = head * shape.headsPerGroup + row % shape.headsPerGroup
