@@ -80,10 +80,12 @@ INLINE void matmul_tiles(const kernel_matmul *m, size_t tile, const int format, 
 }
 
 INLINE void matmul_tokens(const kernel_matmul *m, const int format) {
-  size_t tile = 0;
-  for (; tile + KERNEL_TILES <= m->tile_count; tile += KERNEL_TILES)
+  // One tile alone has too few sums for the time that a product takes, two have just enough.
+  size_t tile = 0, left = m->tile_count;
+  for (; left >= KERNEL_TILES && left != 4; tile += KERNEL_TILES, left -= KERNEL_TILES)
     matmul_tiles(m, tile, format, KERNEL_TILES);
-  for (; tile < m->tile_count; tile++) matmul_tiles(m, tile, format, 1);
+  for (; left >= 2; tile += 2, left -= 2) matmul_tiles(m, tile, format, 2);
+  if (left > 0) matmul_tiles(m, tile, format, 1);
 }
 
 #endif
