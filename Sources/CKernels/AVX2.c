@@ -14,6 +14,7 @@
 #define KERNEL_BIAS 0
 #define KERNEL_ASKS_AHEAD 0
 #define KERNEL_TILES 1
+#define KERNEL_STARTS
 #include "AVX.h"
 #include "Rows.h"
 

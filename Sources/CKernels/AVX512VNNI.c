@@ -27,8 +27,6 @@
 #define KERNEL_TILE_ROWS 4
 #include "Rows.h"
 
-INLINE int32_t start_of(int32_t sum, const int format) { return -zero_point(format) * sum; }
-
 typedef uint8_t u8x64 __attribute__((ext_vector_type(64)));
 
 INLINE u8x64 load64(const uint8_t *p) {

@@ -24,17 +24,17 @@
 #include "AVX.h"
 #include "Rows.h"
 
-INLINE int32_t start_of(int32_t sum, const int format) { return -zero_point(format) * sum; }
-
 // Unsigned bytes: int8 weights plus 128, nibbles as they are.
 INLINE __m256i biased(__m256i w) { return _mm256_xor_si256(w, _mm256_set1_epi8((char)0x80)); }
 
-// sum[row][half] += 4 k of each row, starting at x[k].
-INLINE void add_quad(const __m256i *w, const row_group *x, int k, const int rows,
-                     __m256i (*sum)[2]) {
+// sum[row][half] += 4 k of each row, starting at x[k]; `positive`: rows are the unsigned side.
+INLINE void add_quad(const __m256i *w, const row_group *x, int k, const int positive,
+                     const int rows, __m256i (*sum)[2]) {
   for (int r = 0; r < rows; r++) {
     __m256i xv = broadcast4(quants_of(x, r) + k);
-    for (int i = 0; i < 2; i++) sum[r][i] = _mm256_dpbusd_avx_epi32(sum[r][i], w[i], xv);
+    for (int i = 0; i < 2; i++)
+      sum[r][i] = positive ? _mm256_dpbusd_avx_epi32(sum[r][i], xv, w[i])
+                           : _mm256_dpbusd_avx_epi32(sum[r][i], w[i], xv);
   }
 }
 
@@ -49,7 +49,7 @@ INLINE void dots_int8(const uint8_t *w, int quads, const row_group *x, const int
   for (int q = 0; q < quads; q++) {
     if (ahead) ask_ahead(w + q * 64, 64);
     __m256i both[2] = {biased(load32(w + q * 64)), biased(load32(w + q * 64 + 32))};
-    add_quad(both, x, q * 4, rows, sum);
+    add_quad(both, x, q * 4, 0, rows, sum);
   }
   store_dots(sum, rows, dot);
 }
@@ -62,10 +62,7 @@ INLINE void dots_int8_positive(const uint8_t *w, const row_group *x, const int r
   for (int q = 0; q < 8; q++) {
     if (ahead) ask_ahead(w + q * 64, 64);
     const __m256i both[2] = {load32(w + q * 64), load32(w + q * 64 + 32)};
-    for (int r = 0; r < rows; r++) {
-      const __m256i four = broadcast4(quants_of(x, r) + q * 4);
-      for (int i = 0; i < 2; i++) sum[r][i] = _mm256_dpbusd_avx_epi32(sum[r][i], four, both[i]);
-    }
+    add_quad(both, x, q * 4, 1, rows, sum);
   }
   store_dots(sum, rows, dot);
 }
@@ -79,8 +76,8 @@ INLINE void dots_int4(const uint8_t *w, int octets, const row_group *x, const in
     if (ahead) ask_ahead(w + o * 64, 64);
     __m256i a = load32(w + o * 64), b = load32(w + o * 64 + 32);
     __m256i low[2] = {low_nibbles(a), low_nibbles(b)}, high[2] = {high_nibbles(a), high_nibbles(b)};
-    add_quad(low, x, o * 8, rows, sum);
-    add_quad(high, x, o * 8 + 4, rows, sum);
+    add_quad(low, x, o * 8, 0, rows, sum);
+    add_quad(high, x, o * 8 + 4, 0, rows, sum);
   }
   store_dots(sum, rows, dot);
 }
@@ -105,9 +102,10 @@ INLINE void prepare(const uint8_t *w, const int format, prepared_group *to) {
 
 INLINE void dots_prepared(const prepared_group *w, const int format, const row_group *x,
                           i32x16 *dot) {
+  (void)format;
   __m256i sum[KERNEL_ROWS][2];
   start(sum, x, KERNEL_ROWS);
-  for (int q = 0; q < 8; q++) add_quad(w->part[q], x, q * 4, KERNEL_ROWS, sum);
+  for (int q = 0; q < 8; q++) add_quad(w->part[q], x, q * 4, 0, KERNEL_ROWS, sum);
   store_dots(sum, KERNEL_ROWS, dot);
 }
 

@@ -18,7 +18,8 @@ typedef struct {
   size_t each;
 } asked_memory;
 
-// One group of some tiles, a constant after inlining, for the rows from `row` on.
+// One group of some tiles, a constant after inlining, for the rows from `row` on. Written out: by
+// way of a row_group, as gather and accumulate of Products.h have it, it is up to 17 % slower.
 INLINE void sum_group(const kernel_matmul *m, const uint8_t *tile, size_t row, size_t group,
                       const int format, const int tiles, f32x16 (*acc)[KERNEL_TILE_ROWS]) {
   const weight_group at = weight_group_at(tile, m->groups, group, format);
@@ -81,11 +82,14 @@ INLINE void matmul_tiles(const kernel_matmul *m, size_t tile, const int format, 
 
 INLINE void matmul_tokens(const kernel_matmul *m, const int format) {
   // One tile alone has too few sums for the time that a product takes, two have just enough.
-  size_t tile = 0, left = m->tile_count;
-  for (; left >= KERNEL_TILES && left != 4; tile += KERNEL_TILES, left -= KERNEL_TILES)
+  const size_t count = m->tile_count;
+  size_t tile = 0;
+  while (count - tile >= KERNEL_TILES && count - tile != KERNEL_TILES + 1) {
     matmul_tiles(m, tile, format, KERNEL_TILES);
-  for (; left >= 2; tile += 2, left -= 2) matmul_tiles(m, tile, format, 2);
-  if (left > 0) matmul_tiles(m, tile, format, 1);
+    tile += KERNEL_TILES;
+  }
+  for (; count - tile >= 2; tile += 2) matmul_tiles(m, tile, format, 2);
+  if (tile < count) matmul_tiles(m, tile, format, 1);
 }
 
 #endif

@@ -18,8 +18,6 @@
 #define KERNEL_TILES 1
 #include "Rows.h"
 
-INLINE int32_t start_of(int32_t sum, const int format) { return -zero_point(format) * sum; }
-
 INLINE void dots_int8(const uint8_t *w, int quads, const row_group *x, const int rows,
                       const int ahead, i32x16 *dot) {
   (void)ahead;

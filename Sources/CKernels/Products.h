@@ -21,9 +21,9 @@
 //
 // `ahead`: each 64 bytes ask for those BYTES_AHEAD of them, where nothing else does. One by one, as
 // a processor waits when it is asked for more lines at once than it fetches at a time.
-// `rows`, a constant after inlining, is 1, KERNEL_FEW_ROWS or KERNEL_ROWS, the rows the set likes
-// to take at once, a divisor of KERNEL_BLOCK_ROWS. Where there are fewer, the rest is whatever lies
-// in the block, and nobody reads what comes of it.
+// `rows`, a constant after inlining, is at most KERNEL_ROWS, the rows the set likes to take at
+// once, a divisor of KERNEL_BLOCK_ROWS. Where there are fewer, the rest is whatever lies in the
+// block, and nobody reads what comes of it.
 #ifndef CKERNELS_PRODUCTS_H
 #define CKERNELS_PRODUCTS_H
 

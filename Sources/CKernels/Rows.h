@@ -1,8 +1,5 @@
-// Rows of activations as the primitives take them; the including file defines KERNEL_ROWS,
-// KERNEL_BIAS (see Products.h) and start_of:
-//
-//   start_of(sum, format): where a dot product starts, so that what makes weights unsigned (biased
-//   int8, the zero point of int4) comes off again; sum: of the quants of the row
+// Rows of activations as the primitives take them; the including file defines KERNEL_ROWS and
+// KERNEL_BIAS (see Products.h).
 #ifndef CKERNELS_ROWS_H
 #define CKERNELS_ROWS_H
 
@@ -26,5 +23,11 @@ INLINE const int8_t *quants_of(const row_group *x, int row) {
 INLINE int32_t zero_point(const int format) {
   return format == INT8 ? KERNEL_BIAS : format == INT4 ? 8 : 0;
 }
+
+// Where a dot product starts, so that the zero point comes off again; sum: of the quants of the
+// row. KERNEL_STARTS: the set has its own, for sums that are not kept as one of 32 bits.
+#if !defined(KERNEL_STARTS)
+INLINE int32_t start_of(int32_t sum, const int format) { return -zero_point(format) * sum; }
+#endif
 
 #endif
