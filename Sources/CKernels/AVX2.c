@@ -92,13 +92,13 @@ INLINE void store_pairs(__m256i (*sum)[2], const int rows, i32x16 *dot) {
 
 // One row: |x| * (w with the sign of x), so that one side is unsigned for vpmaddubsw; two products
 // fit 16 bits (2 * 127 * 127 = 32,258). Fewer instructions on the way from memory than widening.
-INLINE void dots_int8_single(const uint8_t *w, int quads, const int8_t *x, const int ahead,
+INLINE void dots_int8_single(const uint8_t *w, int quads, const int8_t *x, ptrdiff_t ahead,
                              i32x16 *dot) {
   const __m256i ones = _mm256_set1_epi16(1);
   __m256i sum[1][2];
   clear(sum, 1);
   for (int q = 0; q < quads; q++) {
-    if (ahead) ask_ahead(w + q * 64, 64);
+    ask_ahead(w + q * 64, ahead);
     __m256i xv = broadcast4(x + q * 4), magnitudes = _mm256_abs_epi8(xv);
     for (int i = 0; i < 2; i++) {
       __m256i wv = load32(w + q * 64 + i * 32);
@@ -111,13 +111,13 @@ INLINE void dots_int8_single(const uint8_t *w, int quads, const int8_t *x, const
 
 // Rows that are not negative are the unsigned side as they are; two products fit 16 bits.
 INLINE void dots_int8_positive(const uint8_t *w, const row_group *x, const int rows,
-                               const int ahead, i32x16 *dot) {
+                               ptrdiff_t ahead, i32x16 *dot) {
   const __m256i ones = _mm256_set1_epi16(1);
   __m256i sum[KERNEL_ROWS][2];
   clear(sum, rows);
   for (int q = 0; q < 8; q++) {
     const __m256i wv[2] = {load32(w + q * 64), load32(w + q * 64 + 32)};
-    if (ahead) ask_ahead(w + q * 64, 64);
+    ask_ahead(w + q * 64, ahead);
     for (int r = 0; r < rows; r++) {
       const __m256i xv = broadcast4(quants_of(x, r) + q * 4);
       for (int i = 0; i < 2; i++) {
@@ -131,7 +131,7 @@ INLINE void dots_int8_positive(const uint8_t *w, const row_group *x, const int r
 
 // Several rows that are split: magnitudes are the unsigned side.
 INLINE void dots_int8(const uint8_t *w, int quads, const row_group *x, const int rows,
-                      const int ahead, i32x16 *dot) {
+                      ptrdiff_t ahead, i32x16 *dot) {
   if (rows == 1) {
     dots_int8_single(w, quads, quants_of(x, 0), ahead, dot);
     return;
@@ -142,7 +142,7 @@ INLINE void dots_int8(const uint8_t *w, int quads, const row_group *x, const int
 #pragma clang loop unroll(disable)
   for (int q = 0; q < quads; q++) {
     const __m256i wv[2] = {load32(w + q * 64), load32(w + q * 64 + 32)};
-    if (ahead) ask_ahead(w + q * 64, 64);
+    ask_ahead(w + q * 64, ahead);
     for (int r = 0; r < rows; r++) {
       const int8_t *xr = (const int8_t *)x->quants + r * WIDE_BYTES + q * 4;
       const __m256i magnitudes = broadcast4(xr), signs = broadcast4(xr + 32);
@@ -171,11 +171,11 @@ INLINE void start_nibbles(const row_group *x, const int format, const int rows,
 
 // Nibbles are unsigned: vpmaddubsw, and a whole group fits 16 bits.
 INLINE void dots_int4(const uint8_t *w, int octets, const row_group *x, const int format,
-                      const int rows, const int ahead, i32x16 *dot) {
+                      const int rows, ptrdiff_t ahead, i32x16 *dot) {
   __m256i sum[KERNEL_ROWS][2];
   start_nibbles(x, format, rows, sum);
   for (int o = 0; o < octets; o++) {
-    if (ahead) ask_ahead(w + o * 64, 64);
+    ask_ahead(w + o * 64, ahead);
     __m256i a = load32(w + o * 64), b = load32(w + o * 64 + 32);
     __m256i low[2] = {low_nibbles(a), low_nibbles(b)}, high[2] = {high_nibbles(a), high_nibbles(b)};
     add_nibbles(low, high, x, o, rows, sum);

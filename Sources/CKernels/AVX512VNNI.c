@@ -49,11 +49,11 @@ INLINE i32x16 dot_bytes(i32x16 sum, u8x64 w, i32x16 x) {
 // Adds 64 bytes of each tile: 4 k of int8, 8 k of int4. vpdpbusd takes one unsigned side: int8
 // weights plus 128, nibbles as they are.
 INLINE void add_step(const uint8_t *const *w, int step, const int format, const int8_t *x,
-                     const int rows, const int tiles, const int ahead, i32x16 *dot) {
+                     const int rows, const int tiles, ptrdiff_t ahead, i32x16 *dot) {
   u8x64 low[KERNEL_TILES], high[KERNEL_TILES];
   x += step * (format == INT8 ? 4 : 8);
   UNROLL for (int n = 0; n < tiles; n++) {
-    if (ahead) ask_ahead(w[n] + step * 64, 64);
+    ask_ahead(w[n] + step * 64, ahead);
     const u8x64 bytes = load64(w[n] + step * 64);
     low[n] = format == INT8 ? bytes ^ (uint8_t)KERNEL_BIAS : bytes & (uint8_t)15;
     high[n] = bytes >> (uint8_t)4;
@@ -71,7 +71,7 @@ INLINE void add_step(const uint8_t *const *w, int step, const int format, const 
 }
 
 INLINE void add_products(const uint8_t *const *w, int steps, const int format, const int8_t *x,
-                         const int rows, const int tiles, const int ahead, i32x16 *dot) {
+                         const int rows, const int tiles, ptrdiff_t ahead, i32x16 *dot) {
   if (rows == 1) {
     for (int step = 0; step < steps; step++) add_step(w, step, format, x, 1, tiles, ahead, dot);
     return;
@@ -81,17 +81,17 @@ INLINE void add_products(const uint8_t *const *w, int steps, const int format, c
 }
 
 INLINE void dots_int8(const uint8_t *w, int quads, const row_group *x, const int rows,
-                      const int ahead, i32x16 *dot) {
+                      ptrdiff_t ahead, i32x16 *dot) {
   UNROLL for (int r = 0; r < rows; r++) dot[r] = x->starts[r];
   add_products(&w, quads, INT8, quants_of(x, 0), rows, 1, ahead, dot);
 }
 
 // Rows that are not negative are the unsigned side as they are.
 INLINE void dots_int8_positive(const uint8_t *w, const row_group *x, const int rows,
-                               const int ahead, i32x16 *dot) {
+                               ptrdiff_t ahead, i32x16 *dot) {
   UNROLL for (int r = 0; r < rows; r++) dot[r] = 0;
   for (int step = 0; step < 8; step++) {
-    if (ahead) ask_ahead(w + step * 64, 64);
+    ask_ahead(w + step * 64, ahead);
     const i32x16 weights = (i32x16)load64(w + step * 64);
     UNROLL for (int r = 0; r < rows; r++) {
       const u8x64 four = (u8x64)broadcast4(quants_of(x, r) + step * 4);
@@ -101,7 +101,7 @@ INLINE void dots_int8_positive(const uint8_t *w, const row_group *x, const int r
 }
 
 INLINE void dots_int4(const uint8_t *w, int octets, const row_group *x, const int format,
-                      const int rows, const int ahead, i32x16 *dot) {
+                      const int rows, ptrdiff_t ahead, i32x16 *dot) {
   UNROLL for (int r = 0; r < rows; r++) dot[r] = x->starts[r];
   add_products(&w, octets, format, quants_of(x, 0), rows, 1, ahead, dot);
 }

@@ -43,11 +43,11 @@ INLINE void start(__m256i (*sum)[2], const row_group *x, const int rows) {
 }
 
 INLINE void dots_int8(const uint8_t *w, int quads, const row_group *x, const int rows,
-                      const int ahead, i32x16 *dot) {
+                      ptrdiff_t ahead, i32x16 *dot) {
   __m256i sum[KERNEL_ROWS][2];
   start(sum, x, rows);
   for (int q = 0; q < quads; q++) {
-    if (ahead) ask_ahead(w + q * 64, 64);
+    ask_ahead(w + q * 64, ahead);
     __m256i both[2] = {biased(load32(w + q * 64)), biased(load32(w + q * 64 + 32))};
     add_quad(both, x, q * 4, 0, rows, sum);
   }
@@ -56,11 +56,11 @@ INLINE void dots_int8(const uint8_t *w, int quads, const row_group *x, const int
 
 // Rows that are not negative are the unsigned side as they are.
 INLINE void dots_int8_positive(const uint8_t *w, const row_group *x, const int rows,
-                               const int ahead, i32x16 *dot) {
+                               ptrdiff_t ahead, i32x16 *dot) {
   __m256i sum[KERNEL_ROWS][2];
   for (int r = 0; r < rows; r++) sum[r][0] = sum[r][1] = _mm256_setzero_si256();
   for (int q = 0; q < 8; q++) {
-    if (ahead) ask_ahead(w + q * 64, 64);
+    ask_ahead(w + q * 64, ahead);
     const __m256i both[2] = {load32(w + q * 64), load32(w + q * 64 + 32)};
     add_quad(both, x, q * 4, 1, rows, sum);
   }
@@ -68,12 +68,12 @@ INLINE void dots_int8_positive(const uint8_t *w, const row_group *x, const int r
 }
 
 INLINE void dots_int4(const uint8_t *w, int octets, const row_group *x, const int format,
-                      const int rows, const int ahead, i32x16 *dot) {
+                      const int rows, ptrdiff_t ahead, i32x16 *dot) {
   (void)format;
   __m256i sum[KERNEL_ROWS][2];
   start(sum, x, rows);
   for (int o = 0; o < octets; o++) {
-    if (ahead) ask_ahead(w + o * 64, 64);
+    ask_ahead(w + o * 64, ahead);
     __m256i a = load32(w + o * 64), b = load32(w + o * 64 + 32);
     __m256i low[2] = {low_nibbles(a), low_nibbles(b)}, high[2] = {high_nibbles(a), high_nibbles(b)};
     add_quad(low, x, o * 8, 0, rows, sum);

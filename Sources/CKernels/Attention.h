@@ -2,8 +2,11 @@
 // along k, so both products are built from the primitives of Products.h.
 //
 // A few query rows at a time pass over all slots of the call, which lie in a cache after the first
-// pass. Nothing is unpacked before: what the products do beside multiplying fits between. Memory is
-// asked for ahead, as keys and values alternate too soon for a processor to do so by itself.
+// pass. Nothing is unpacked before: what the products do beside multiplying fits between.
+//
+// Keys and values alternate too soon for a processor to read ahead by itself, and half of the time
+// goes into what reads neither. So each step asks for what the next one reads, line by line: scores
+// for the values, softmax and the weighted sum for the keys of the next run.
 #ifndef CKERNELS_ATTENTION_H
 #define CKERNELS_ATTENTION_H
 
@@ -41,9 +44,10 @@ INLINE void gather_queries(const kernel_scores *s, size_t query, const int forma
 
 // One group of dimensions of a key tile.
 INLINE void score_group(const uint8_t *quants, const uint8_t *scales, const row_group *group,
-                        const int format, const int length, const int rows, f32x16 *acc) {
+                        const int format, const int length, const int rows, ptrdiff_t ahead,
+                        f32x16 *acc) {
   i32x16 dot[KERNEL_ROWS];
-  dots(quants, format, length, group, rows, 1, dot);
+  dots(quants, format, length, group, rows, ahead, dot);
   accumulate(dot, load_halves(scales), 0.0f, group, format, rows, acc);
 }
 
@@ -55,10 +59,10 @@ INLINE void score_tile(const kernel_scores *s, const uint8_t *tile, const query_
   for (int r = 0; r < rows; r++) acc[r] = 0.0f;
   for (size_t g = 0; g < full; g++)
     score_group(tile + g * group_quant_bytes(format), scales + g * 32, &q->groups[g], format, 32,
-                rows, acc);
+                rows, s->ahead, acc);
   if (rest > 0)
     score_group(tile + full * group_quant_bytes(format), scales + full * 32, &q->groups[full],
-                format, (int)rest, rows, acc);
+                format, (int)rest, rows, s->ahead, acc);
 }
 
 // Lanes [begin, end) of the scores of one key tile, of the rows that there are.
@@ -82,7 +86,7 @@ INLINE void score_rows(const kernel_scores *s, size_t query, const int format, c
   for (size_t slot = s->slot_begin / 16 * 16; slot < s->slot_end; slot += 16) {
     const uint8_t *tile = s->keys + slot / 16 * s->tile_bytes;
     f32x16 acc[KERNEL_ROWS];
-    ask_ahead(tile + key_quant_bytes(s->dimensions, format), 64);
+    ask(tile + key_quant_bytes(s->dimensions, format) + s->ahead);
     score_tile(s, tile, &q, format, rows, acc);
     store_scores(acc, scale, slot < s->slot_begin ? s->slot_begin - slot : 0,
                  smaller_size(s->slot_end - slot, 16), s->queries.rows - query, rows,
@@ -152,19 +156,26 @@ INLINE void weigh(const uint8_t *scales, size_t groups, size_t slot, const float
     }
 }
 
-// Adds some groups of dimensions of a block of values to [dimensions / 16][rows][16].
-INLINE void add_values(const uint8_t *quants, size_t tiles, const weighted_rows *y,
-                       const int format, const int rows, float *acc) {
-  for (size_t tile = 0; tile < tiles; tile++, acc += rows * 16) {
-    const uint8_t *w = quants + tile * group_quant_bytes(format);
-    const row_group *group = &y->groups[tile / 2];
-    i32x16 dot[KERNEL_ROWS];
-    if (is_positive(format)) dots_int8_positive(w, group, rows, 1, dot);
-    else dots(w, format, 32, group, rows, 1, dot);
-    for (int r = 0; r < rows; r++) {
-      float *sum = acc + r * 16;
-      store16(sum, fused(to_float(dot[r]), (f32x16)group->scales[r], load16(sum)));
-    }
+// Adds one tile of a block of values to [rows][16].
+INLINE void add_value_tile(const uint8_t *w, const row_group *group, const int format,
+                           const int rows, ptrdiff_t ahead, float *acc) {
+  i32x16 dot[KERNEL_ROWS];
+  if (is_positive(format)) dots_int8_positive(w, group, rows, ahead, dot);
+  else dots(w, format, 32, group, rows, ahead, dot);
+  for (int r = 0; r < rows; r++, acc += 16)
+    store16(acc, fused(to_float(dot[r]), (f32x16)group->scales[r], load16(acc)));
+}
+
+// Adds tiles [first, end) of a block of values to [dimensions / 16][rows][16]. What lies ahead of
+// the very first softmax has asked for.
+INLINE void add_values(const kernel_weighted_sum *s, const uint8_t *block, size_t first, size_t end,
+                       const weighted_rows *y, const int format, const int rows, float *acc) {
+  acc += first * (size_t)rows * 16;
+  for (size_t tile = first; tile < end; tile++, acc += rows * 16) {
+    const uint8_t *w = block + tile * group_quant_bytes(format);
+    const row_group *group = &y->groups[(tile - first) / 2];
+    if (tile == 0) add_value_tile(w, group, format, rows, 0, acc);
+    else add_value_tile(w, group, format, rows, s->ahead, acc);
   }
 }
 
@@ -193,12 +204,11 @@ INLINE void weigh_rows(const kernel_weighted_sum *s, size_t query, const int for
   for (size_t slot = 0; slot < s->slot_count; slot += 32) {
     const uint8_t *block = s->values + slot / 32 * s->block_bytes;
     const uint8_t *scales = block + value_quant_bytes(s->dimensions, format);
-    ask_ahead(scales, (tiles + 1) / 2 * 64);
+    for (size_t g = 0; g < tiles; g += 2) ask(scales + g * 32 + s->ahead);
     for (size_t tile = 0; tile < tiles; tile += 2 * GROUPS_WEIGHED) {
-      const size_t some = smaller_size(tiles - tile, 2 * GROUPS_WEIGHED);
-      weigh(scales + tile * 32, (some + 1) / 2, slot, p, format, rows, &y);
-      add_values(block + tile * group_quant_bytes(format), some, &y, format, rows,
-                 acc + tile * (size_t)rows * 16);
+      const size_t end = smaller_size(tile + 2 * GROUPS_WEIGHED, tiles);
+      weigh(scales + tile * 32, (end - tile + 1) / 2, slot, p, format, rows, &y);
+      add_values(s, block, tile, end, &y, format, rows, acc);
     }
   }
   store_outputs(s, index, acc, rows);

@@ -310,14 +310,25 @@ INLINE void softmax_slots(const kernel_softmax *s, float *p, u32x16 at, float to
   EACH(*sum += e[i]);
 }
 
-INLINE float softmax_row(const kernel_softmax *s, float *p, u32x16 at, float top,
-                         const int masked) {
+// Three queries share what is asked for meanwhile: the first eight lines of each 32 slots.
+INLINE void ask_for_next(const kernel_softmax *s, size_t query, size_t slot) {
+  if (!s->next || query > 2) return;
+  const uint8_t *lines = s->next + slot / 32 * s->next_stride + query * 192;
+  for (int i = 0; i < 3; i++) ask(lines + i * 64);
+}
+
+INLINE float softmax_row(const kernel_softmax *s, size_t query, const int masked) {
   const size_t end = (s->slot_count + 15) / 16 * 16;
+  float *p = s->scores + query * s->score_stride;
+  const float top = s->tops[query];
+  const u32x16 at = s->query_positions[query];
   f32x16 sum = 0.0f;
   const size_t step = SOFTMAX_VECTORS * 16;
   size_t slot = 0;
-  for (; slot + step <= end; slot += step)
+  for (; slot + step <= end; slot += step) {
+    if (SOFTMAX_VECTORS == 2) ask_for_next(s, query, slot);
     softmax_slots(s, p, at, top, slot, masked, SOFTMAX_VECTORS, &sum);
+  }
   if (SOFTMAX_VECTORS > 1 && slot < end) softmax_slots(s, p, at, top, slot, masked, 1, &sum);
   if (end % 32 != 0) store16(p + end, (f32x16)0.0f);
   return fold(sum);
@@ -326,8 +337,10 @@ INLINE float softmax_row(const kernel_softmax *s, float *p, u32x16 at, float top
 void SET(softmax)(const kernel_softmax *s) {
   // Only near the end of the stream are there slots that some query does not see.
   u32x16 newest = 0;
-  for (size_t slot = 0; slot < s->slot_count; slot += 16)
+  for (size_t slot = 0; slot < s->slot_count; slot += 16) {
+    ask((const uint8_t *)(s->slot_positions + s->slot_count + slot));  // of the next run
     newest = __builtin_elementwise_max(newest, positions_at(s, slot));
+  }
   const uint32_t last = __builtin_reduce_max(newest);
   // All tops come first, so that no row waits for its own.
   for (size_t query = 0; query < s->queries; query++) {
@@ -335,12 +348,9 @@ void SET(softmax)(const kernel_softmax *s) {
     const uint32_t at = s->query_positions[query];
     s->tops[query] = at >= last ? softmax_top(s, p, at, 0) : softmax_top(s, p, at, 1);
   }
-  for (size_t query = 0; query < s->queries; query++) {
-    float *p = s->scores + query * s->score_stride;
-    const uint32_t at = s->query_positions[query];
-    const float top = s->tops[query];
-    s->sums[query] = at >= last ? softmax_row(s, p, at, top, 0) : softmax_row(s, p, at, top, 1);
-  }
+  for (size_t query = 0; query < s->queries; query++)
+    s->sums[query] = s->query_positions[query] >= last ? softmax_row(s, query, 0)
+                                                       : softmax_row(s, query, 1);
 }
 
 void SET(merge)(const kernel_merge *m) {

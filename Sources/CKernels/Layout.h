@@ -8,17 +8,19 @@ enum { INT8, INT4, INT4_ASYMMETRIC };
 
 INLINE size_t smaller_size(size_t a, size_t b) { return a < b ? a : b; }
 
-// How far ahead of its use memory is asked for, and into which cache (3: the first, 2: the second).
-// On x86-64 what waits in the second costs least: the first has no room for it (measured).
+// How far ahead of its use memory is asked for that is one long stream.
 #if defined(__x86_64__)
-enum { BYTES_AHEAD = 8192, CACHE_AHEAD = 2 };
+enum { BYTES_AHEAD = 8192 };
 #else
-enum { BYTES_AHEAD = 3072, CACHE_AHEAD = 3 };
+enum { BYTES_AHEAD = 3072 };
 #endif
 
-// Asks for memory ahead of its use.
-INLINE void ask_ahead(const uint8_t *p, const size_t bytes) {
-  for (size_t i = 0; i < bytes; i += 64) __builtin_prefetch(p + BYTES_AHEAD + i, 0, CACHE_AHEAD);
+// Asks for the line at p, which is read later.
+INLINE void ask(const uint8_t *p) { __builtin_prefetch(p, 0, 3); }
+
+// Asks for the line so far from p; a distance known to be 0 asks for nothing.
+INLINE void ask_ahead(const uint8_t *p, ptrdiff_t distance) {
+  if (!__builtin_constant_p(distance) || distance != 0) ask(p + distance);
 }
 
 // Quants of 16 rows x 32 k.

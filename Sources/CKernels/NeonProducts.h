@@ -87,6 +87,11 @@ INLINE void separate(f32x16 *acc) {
 // Products of weights. int4 has the same code with and without minimums (`full`: the format, with
 // them), which would otherwise be the largest part of a board's kernels.
 
+// Asks for what lies BYTES_AHEAD of these bytes.
+INLINE void ask_all(const uint8_t *p, const size_t bytes) {
+  for (size_t i = 0; i < bytes; i += 64) ask(p + i + BYTES_AHEAD);
+}
+
 // One token: the weights pass through registers once, in the order of their addresses.
 INLINE void matmul_token(const kernel_matmul *m, const uint8_t *tile, float *output,
                          const int format, int full) {
@@ -97,7 +102,7 @@ INLINE void matmul_token(const kernel_matmul *m, const uint8_t *tile, float *out
     const int32_t sum = m->tokens.sums[g];
     const f32x16 x_scale = (f32x16)m->tokens.scales[g];
     int32x4_t dot[4];
-    ask_ahead(at.quants, bytes);
+    ask_all(at.quants, bytes);
     dots_of_one(at.quants, format, 2, m->tokens.quants + g * 32,
                 dot_bias(sum, zero_point(full)), dot);
     acc = accumulated(dot, load_halves(at.scales), x_scale, acc);
@@ -267,7 +272,7 @@ INLINE void score_block(const kernel_scores *s, size_t query, size_t queries, co
   }
   for (size_t slot = s->slot_begin / 16 * 16; slot < s->slot_end; slot += 16) {
     const uint8_t *tile = s->keys + slot / 16 * s->tile_bytes;
-    ask_ahead(tile, s->tile_bytes);
+    ask_all(tile, s->tile_bytes);
     size_t begin = slot < s->slot_begin ? s->slot_begin - slot : 0;
     size_t end = smaller_size(s->slot_end - slot, 16);
     if (queries == 1) {
@@ -399,7 +404,7 @@ INLINE void weigh_rows(const kernel_weighted_sum *s, size_t query, size_t sets, 
     const uint8_t *block = s->values + slot / 32 * s->block_bytes;
     const uint8_t *scales = block + value_quant_bytes(s->dimensions, format);
     const int32_t zero = zero_point(format);
-    ask_ahead(block, s->block_bytes);
+    ask_all(block, s->block_bytes);
     for (size_t d = 0; d < s->dimensions; d += 32) {
       if (sets == 0) weigh_one(s, scales + d * 2, slot, state.index, zero, state.y);
       for (size_t n = 0; n < sets; n++)

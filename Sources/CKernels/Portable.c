@@ -19,7 +19,7 @@
 #include "Rows.h"
 
 INLINE void dots_int8(const uint8_t *w, int quads, const row_group *x, const int rows,
-                      const int ahead, i32x16 *dot) {
+                      ptrdiff_t ahead, i32x16 *dot) {
   (void)ahead;
   for (int r = 0; r < rows; r++) {
     const int8_t *xr = quants_of(x, r);
@@ -32,7 +32,7 @@ INLINE void dots_int8(const uint8_t *w, int quads, const row_group *x, const int
 }
 
 INLINE void dots_int4(const uint8_t *w, int octets, const row_group *x, const int format,
-                      const int rows, const int ahead, i32x16 *dot) {
+                      const int rows, ptrdiff_t ahead, i32x16 *dot) {
   (void)format, (void)ahead;
   for (int r = 0; r < rows; r++) {
     const int8_t *xr = quants_of(x, r);

@@ -19,8 +19,8 @@
 //   KERNEL_TILE_ROWS rows and for what they add up to; add_products(w, steps, format, x, rows,
 //   tiles, ahead, dot) adds those of `steps` times 64 bytes of each tile to dot[tile * rows + row]
 //
-// `ahead`: each 64 bytes ask for those BYTES_AHEAD of them, where nothing else does. One by one, as
-// a processor waits when it is asked for more lines at once than it fetches at a time.
+// `ahead`: how far from them each 64 bytes ask for others, 0 for none. Line by line, as a processor
+// waits for, or forgets, what it is asked for beyond the lines that it fetches at a time.
 // `rows`, a constant after inlining, is at most KERNEL_ROWS, the rows the set likes to take at
 // once, a divisor of KERNEL_BLOCK_ROWS. Where there are fewer, the rest is whatever lies in the
 // block, and nobody reads what comes of it.
@@ -37,7 +37,7 @@ INLINE int32_t split(const int8_t *quants, int16_t *to) { return (void)quants, (
 
 #if !KERNEL_POSITIVE
 INLINE void dots_int8_positive(const uint8_t *w, const row_group *x, const int rows,
-                               const int ahead, i32x16 *dot) {
+                               ptrdiff_t ahead, i32x16 *dot) {
   (void)w, (void)x, (void)rows, (void)ahead, (void)dot;
 }
 #endif
@@ -50,7 +50,7 @@ INLINE int takes_wide(const int format, const int rows) {
 INLINE int takes_sums(const int format) { return format != INT8 || KERNEL_BIAS != 0; }
 
 INLINE void dots(const uint8_t *w, const int format, const int length, const row_group *x,
-                 const int rows, const int ahead, i32x16 *dot) {
+                 const int rows, ptrdiff_t ahead, i32x16 *dot) {
   if (format == INT8) dots_int8(w, (length + 3) / 4, x, rows, ahead, dot);
   else dots_int4(w, (length + 7) / 8, x, format, rows, ahead, dot);
 }
@@ -92,7 +92,7 @@ INLINE void token_group(const kernel_rows *x, const weight_group *at, size_t g, 
   i32x16 dot;
   row_group row;
   gather(x, g, format, 0, 1, NULL, &row);
-  dots(at->quants, format, 32, &row, 1, KERNEL_ASKS_AHEAD, &dot);
+  dots(at->quants, format, 32, &row, 1, KERNEL_ASKS_AHEAD ? BYTES_AHEAD : 0, &dot);
   f32x16 minimum = format == INT4_ASYMMETRIC ? load_halves(at->minimums) : (f32x16)0.0f;
   accumulate(&dot, load_halves(at->scales), minimum, &row, format, 1, acc);
 }

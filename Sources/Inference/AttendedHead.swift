@@ -15,6 +15,7 @@ struct AttendedHead: BitwiseCopyable {
   let valueLayout: ValueLayout
   let slotPositions: FixedBuffer<UInt32>
   let live: Int
+  let nextKeys: FixedBuffer<UInt8>?  // of the next KV head, which this thread probably attends next
 
   /// Query rows.
   var rows: Int { queries.rows }
@@ -27,36 +28,57 @@ struct AttendedHead: BitwiseCopyable {
     run * RunShape.runSlots..<min((run + 1) * RunShape.runSlots, live)
   }
 
+  /// The keys from a run on.
+  private func keys(_ run: Int) -> FixedBuffer<UInt8> {
+    keys.extracting(keyLayout.bytes(slots: run * RunShape.runSlots)..<keys.count)
+  }
+
+  /// The values from a run on.
+  private func values(_ run: Int) -> FixedBuffer<UInt8> {
+    values.extracting(valueLayout.bytes(slots: run * RunShape.runSlots)..<values.count)
+  }
+
+  /// The keys that are read after a run.
+  private func keys(after run: Int) -> FixedBuffer<UInt8>? {
+    run + 1 < runs ? keys(run + 1) : nextKeys
+  }
+
   /// All rows over one run, whose scores stay in `scores`: its softmax, and the weighted sum of the
   /// values.
   func attend(_ run: Int, _ scores: ScoreRows, into parts: AttentionParts, _ kernels: KernelSet) {
-    weigh(run, scores, into: parts, kernels)
-    let slots = slots(run)
-    let start = valueLayout.bytes(slots: slots.lowerBound)
+    score(run, scores, kernels, next: values(run))
+    normalize(run, scores, into: parts, kernels)
     kernels.weightedSum(
       probabilities: scores.buffer, probabilityStride: scores.stride, queries: rows,
-      values: values.extracting(start..<values.count), layout: valueLayout,
-      slotCount: slots.count, into: parts.outputs,
-      outputStride: Scratch.stride(queries.columns))
+      values: values(run), layout: valueLayout, slotCount: slots(run).count, into: parts.outputs,
+      outputStride: Scratch.stride(queries.columns), next: keys(after: run))
   }
 
   /// Softmax over one run.
   func weigh(_ run: Int, _ scores: ScoreRows, into parts: AttentionParts, _ kernels: KernelSet) {
     score(run, scores, kernels)
-    kernels.softmax(
-      scores.buffer, scoreStride: scores.stride, queryPositions: queryPositions,
-      slotPositions: slotPositions.extracting(slots(run)), tops: parts.tops, sums: parts.sums)
+    normalize(run, scores, into: parts, kernels)
   }
 
-  /// The scores over one run.
+  private func normalize(
+    _ run: Int, _ scores: ScoreRows, into parts: AttentionParts, _ kernels: KernelSet
+  ) {
+    kernels.softmax(
+      scores.buffer, scoreStride: scores.stride, queryPositions: queryPositions,
+      slotPositions: slotPositions.extracting(slots(run)), tops: parts.tops, sums: parts.sums,
+      next: keys(after: run).map { ($0, keyLayout) })
+  }
+
+  /// The scores over one run; `next` is read after it, the keys of the next run where nothing is
+  /// named.
   @inline(never)
-  func score(_ run: Int, _ scores: ScoreRows, _ kernels: KernelSet) {
-    let slots = slots(run)
-    let start = keyLayout.bytes(slots: slots.lowerBound)
-    let keys = keys.extracting(start..<keys.count)
+  func score(
+    _ run: Int, _ scores: ScoreRows, _ kernels: KernelSet, next: FixedBuffer<UInt8>? = nil
+  ) {
+    let keys = keys(run)
     kernels.scores(
-      queries: queries, keys: keys, layout: keyLayout, slots: 0..<slots.count,
-      into: scores.buffer, scoreStride: scores.stride)
+      queries: queries, keys: keys, layout: keyLayout, slots: 0..<slots(run).count,
+      into: scores.buffer, scoreStride: scores.stride, next: next ?? self.keys(after: run))
     if run == 0, let sinkQueries {
       kernels.scores(
         queries: sinkQueries, keys: keys, layout: keyLayout, slots: 0..<SlotMap.sinkTokens,

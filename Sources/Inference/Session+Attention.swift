@@ -203,7 +203,8 @@ extension Session {
       queryPositions: own.positions.extracting(0..<rows),
       keys: cache.keys(layer: layer, head: head), keyLayout: cache.keyLayout,
       values: cache.values(layer: layer, head: head), valueLayout: cache.valueLayout,
-      slotPositions: positions(layer, head: head, seenBy: Int(own.positions[0])), live: live)
+      slotPositions: positions(layer, head: head, seenBy: Int(own.positions[0])), live: live,
+      nextKeys: head + 1 < shape.model.kvHeads ? cache.keys(layer: layer, head: head + 1) : nil)
   }
 
   private func total(_ row: Int, _ thread: Int) -> FixedBuffer<Float> {

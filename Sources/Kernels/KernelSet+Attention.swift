@@ -67,10 +67,11 @@ extension KernelSet {
   /// scores[query][slot] = query · key / √(head dimension) for the slots of `slots`.
   ///
   /// `scores` is [queries][scoreStride]; other slots are left alone, so that ranges may take
-  /// different queries.
+  /// different queries. `next` is what will be read next, the values of the run: memory that the
+  /// processor is asked for meanwhile.
   package func scores(
     queries: ActivationRows, keys: FixedBuffer<UInt8>, layout: KeyLayout, slots: Range<Int>,
-    into scores: FixedBuffer<Float>, scoreStride: Int
+    into scores: FixedBuffer<Float>, scoreStride: Int, next: FixedBuffer<UInt8>? = nil
   ) {
     precondition(queries.columns == layout.headDimension, "queries have the head dimension")
     precondition(slots.lowerBound >= 0, "slots count from 0")
@@ -83,11 +84,21 @@ extension KernelSet {
       keys: keys.unsafeBaseAddress, tile_bytes: layout.tileBytes,
       dimensions: layout.headDimension, slot_begin: slots.lowerBound, slot_end: slots.upperBound,
       queries: queries.cRows,
-      scores: scores.unsafeBaseAddress, score_stride: scoreStride)
+      scores: scores.unsafeBaseAddress, score_stride: scoreStride,
+      ahead: Self.distance(from: keys, to: next))
     switch layout.format {
     case .int8: unsafe table.pointee.scores_int8(&arguments)
     case .int4: unsafe table.pointee.scores_int4(&arguments)
     }
+  }
+
+  /// From memory that is read to what will be read next, in bytes; 0 where nothing is known.
+  private static func distance(
+    from memory: FixedBuffer<UInt8>, to next: FixedBuffer<UInt8>?
+  ) -> Int {
+    guard let next else { return 0 }
+    return unsafe UnsafeRawPointer(next.unsafeBaseAddress)
+      - UnsafeRawPointer(memory.unsafeBaseAddress)
   }
 
   /// Turns the scores of one run into e^(score − top) in place, 0 where a query does not see the
@@ -96,10 +107,11 @@ extension KernelSet {
   /// `scores` is [queries][scoreStride]; the stride is a multiple of 32 and holds the run.
   /// `slotPositions` has the stream position of each slot of the run, `queryPositions` that of each
   /// query. `tops` receives the largest visible score of each row (−2^127 where there is none),
-  /// `sums` the sum of each row.
+  /// `sums` the sum of each row. `next` are the keys that will be read next.
   package func softmax(
     _ scores: FixedBuffer<Float>, scoreStride: Int, queryPositions: FixedBuffer<UInt32>,
-    slotPositions: FixedBuffer<UInt32>, tops: FixedBuffer<Float>, sums: FixedBuffer<Float>
+    slotPositions: FixedBuffer<UInt32>, tops: FixedBuffer<Float>, sums: FixedBuffer<Float>,
+    next: (keys: FixedBuffer<UInt8>, layout: KeyLayout)? = nil
   ) {
     precondition(scoreStride % 32 == 0, "rows of whole blocks")
     precondition(slotPositions.count <= scoreStride, "a row holds the run")
@@ -114,7 +126,8 @@ extension KernelSet {
       scores: scores.unsafeBaseAddress, score_stride: scoreStride,
       slot_count: slotPositions.count, slot_positions: slotPositions.unsafeBaseAddress,
       query_positions: queryPositions.unsafeBaseAddress, queries: queryPositions.count,
-      sums: sums.unsafeBaseAddress, tops: tops.unsafeBaseAddress)
+      sums: sums.unsafeBaseAddress, tops: tops.unsafeBaseAddress,
+      next: next?.keys.unsafeBaseAddress, next_stride: next?.layout.bytes(slots: 32) ?? 0)
     unsafe table.pointee.softmax(&arguments)
   }
 
@@ -122,11 +135,11 @@ extension KernelSet {
   ///
   /// `probabilities` is what `softmax` left, [queries][probabilityStride]; `values` starts at the
   /// first slot of the run, a multiple of 32. Of each row of `output`, [queries][outputStride], the
-  /// head dimension is written.
+  /// head dimension is written. `next` are the keys that will be read next.
   package func weightedSum(
     probabilities: FixedBuffer<Float>, probabilityStride: Int, queries: Int,
     values: FixedBuffer<UInt8>, layout: ValueLayout, slotCount: Int,
-    into output: FixedBuffer<Float>, outputStride: Int
+    into output: FixedBuffer<Float>, outputStride: Int, next: FixedBuffer<UInt8>? = nil
   ) {
     precondition(slotCount >= 0 && probabilityStride % 32 == 0, "rows of whole blocks")
     precondition(slotCount <= probabilityStride, "a row holds the run")
@@ -144,7 +157,8 @@ extension KernelSet {
       values: values.unsafeBaseAddress, block_bytes: layout.blockBytes,
       dimensions: layout.headDimension, slot_count: slotCount,
       probabilities: probabilities.unsafeBaseAddress, probability_stride: probabilityStride,
-      queries: queries, output: output.unsafeBaseAddress, output_stride: outputStride)
+      queries: queries, output: output.unsafeBaseAddress, output_stride: outputStride,
+      ahead: Self.distance(from: values, to: next))
     switch layout.format {
     case .int8: unsafe table.pointee.weighted_sum_int8(&arguments)
     case .int4: unsafe table.pointee.weighted_sum_int4(&arguments)

@@ -54,6 +54,7 @@ typedef struct {
   kernel_rows queries;
   float *scores;           // [queries][score_stride]
   size_t score_stride;
+  ptrdiff_t ahead;         // from what is read to what is read next, which is asked for meanwhile
 } kernel_scores;
 
 // In place, over one run of slots: top = largest visible score, or -2^127 where none is;
@@ -68,6 +69,8 @@ typedef struct {
   size_t queries;
   float *sums;             // [queries]
   float *tops;             // [queries]
+  const uint8_t *next;     // what is read next, or NULL: the first lines of each 32 slots of it are
+  size_t next_stride;      // asked for meanwhile
 } kernel_softmax;
 
 // output[query][dimension] = acc: per block of 32 slots in order, y = p * value scale is
@@ -83,6 +86,7 @@ typedef struct {
   size_t queries;
   float *output;           // [queries][output_stride]
   size_t output_stride;
+  ptrdiff_t ahead;         // from what is read to what is read next, which is asked for meanwhile
 } kernel_weighted_sum;
 
 // Joins one run of slots to those before it, as if all had been one. For each query: t = larger
