@@ -146,18 +146,22 @@ extension Session {
   }
 
   /// The queries of one token: every thread takes its share of all runs of all KV heads, then its
-  /// share of the query heads, and joins their runs.
+  /// share of the KV heads, and joins their runs.
   private func attendByRuns(_ layer: Int, token: Int, _ thread: Int) {
     let live = liveSlots(token: token)
     let isSeen = isSeen(token..<token + 1)
     let runs = RunShape.runs(slots: live)
     let rows = shape.headsPerGroup
     let stride = Scratch.stride(shape.model.headDimension)
+    let own = attentionScratch[thread]
+    var prepared = -1
     pool.share(runs * shape.model.kvHeads, thread: thread) { items in
       for head in items.lowerBound / runs...(items.upperBound - 1) / runs {
-        prepareQueries(layer, head: head, tokens: token..<token + 1, thread)
+        if head != prepared {
+          prepareQueries(layer, head: head, tokens: token..<token + 1, thread)
+          prepared = head
+        }
         if sawNonFinite { return }
-        let own = attentionScratch[thread]
         let attended = attended(layer, head: head, rows: rows, live: live, own)
         for item in items.clamped(to: head * runs..<(head + 1) * runs) {
           let run = item - head * runs
@@ -168,25 +172,19 @@ extension Session {
         }
       }
     }
-    // Whoever shows a token to the policy joins all query heads of its KV head.
-    let together = isSeen ? rows : 1
-    pool.share(shape.model.queryHeads / together, thread: thread) { items in
+    pool.share(shape.model.kvHeads, thread: thread) { heads in
       if sawNonFinite { return }
-      let totals = attentionScratch[thread].totals
-      for head in items.lowerBound * together..<items.upperBound * together {
-        let total = head % together
-        clearTotal(total, thread)
-        for run in 0..<runs {
-          let row = (head / rows * runs + run) * rows + head % rows
-          join(
-            parts.extracting(row..<row + 1, stride: stride),
-            into: totals.extracting(total..<total + 1, stride: stride))
+      let totals = own.totals.extracting(0..<rows, stride: stride)
+      for head in heads {
+        for row in 0..<rows { clearTotal(row, thread) }
+        for item in head * runs..<(head + 1) * runs {
+          join(parts.extracting(item * rows..<(item + 1) * rows, stride: stride), into: totals)
         }
-        finish(row: total, token: token, head: head, thread)
-        guard isSeen && total == rows - 1 else { continue }
+        for row in 0..<rows { finish(row: row, token: token, head: head * rows + row, thread) }
+        guard isSeen else { continue }
         observe(
-          layer, head: head / rows, tokens: token..<token + 1, live: live, sight: sight,
-          row: head / rows * rows, thread)
+          layer, head: head, tokens: token..<token + 1, live: live, sight: sight,
+          row: head * rows, thread)
       }
     }
   }
