@@ -56,25 +56,28 @@ INLINE int halvings_to(int bits, uint64_t number) {
   return more > 0 ? more : 0;
 }
 
-// A finite half without its sign, in units of 2^-24.
-INLINE uint64_t magnitude_of(uint16_t half) {
-  const int exponent = half >> 10 & 31;
-  return exponent ? (uint64_t)((half & 1023) | 1024) << (exponent - 1) : half & 1023;
-}
-
-// Scales of a slot as whole numbers of 16 bits: units of 2^-24, halved until the largest fits.
+// Scales of sixteen slots as whole numbers of 16 bits: units of 2^-24, those of a slot halved until
+// the largest fits. A half with exponent e is a mantissa of 11 bits, doubled e - 1 times.
 INLINE void read_scales(value_block *b, size_t slot, const int format) {
   const uint8_t *bits = b->values + value_quant_bytes(b->dimensions, format) + slot * 2;
-  uint16_t halves[KERNEL_HEAD_DIMENSION_MAX / 32], largest = 0;
+  u16x16 halves[KERNEL_HEAD_DIMENSION_MAX / 32];
+  i32x16 largest = 0;
   for (size_t g = 0; g < b->groups; g++) {
     __builtin_memcpy(&halves[g], bits + g * 64, sizeof halves[g]);
-    const uint16_t size = halves[g] & 0x7FFF;
-    largest = size > largest ? size : largest;
+    const i32x16 size = __builtin_convertvector(halves[g] & 0x7FFF, i32x16);
+    largest = __builtin_elementwise_max(largest, size);
   }
-  const int halvings = halvings_to(16, magnitude_of(largest));
+  const i32x16 halvings = __builtin_elementwise_max((largest >> 10) - 6, (i32x16)0);
   for (size_t g = 0; g < b->groups; g++) {
-    const int32_t size = (int32_t)(magnitude_of(halves[g]) >> halvings);
-    b->scales[g][slot] = halves[g] & 0x8000 ? -size : size;
+    const i32x16 half = __builtin_convertvector(halves[g], i32x16), exponent = half >> 10 & 31;
+    const i32x16 mantissa = half & 1023;
+    const i32x16 doublings = __builtin_elementwise_max(exponent, (i32x16)1) - 1 - halvings;
+    const i32x16 size = (exponent > 0 ? mantissa | 1024 : mantissa)
+                        << __builtin_elementwise_max(doublings, (i32x16)0) >>
+                        __builtin_elementwise_min(
+                            __builtin_elementwise_max(-doublings, (i32x16)0), (i32x16)31);
+    const i32x16 scale = half > 0x7FFF ? -size : size;
+    __builtin_memcpy(&b->scales[g][slot], &scale, sizeof scale);
   }
 }
 
@@ -132,9 +135,9 @@ INLINE void find_anchor(const kernel_differences *s, value_block *b, i32x16 *anc
     for (size_t i = 0; i < BATCH_BLOCKS && slot < s->slot_count; i++, slot += BLOCK_SLOTS) {
       b->values = s->values + slot / BLOCK_SLOTS * b->bytes;
       sum_products(b, 0, format);
+      for (size_t j = 0; j < BLOCK_SLOTS; j += 16) read_scales(b, j, format);
       for (size_t j = 0; j < BLOCK_SLOTS; j++) {
         const int taken = slot + j < s->slot_count && s->positions[slot + j] != UINT32_MAX;
-        read_scales(b, j, format);
         const uint64_t inverse = taken ? inverse_length(b, j) : 0;
         direct(b, j, inverse);
         if (slot + j < s->slot_count) s->scores[slot + j] = inverse;
@@ -163,12 +166,12 @@ INLINE void differences(const kernel_differences *s, const int format) {
   for (size_t slot = 0; slot < s->slot_count; slot += BLOCK_SLOTS) {
     b.values = s->values + slot / BLOCK_SLOTS * b.bytes;
     sum_products(&b, anchor, format);
+    for (size_t j = 0; j < BLOCK_SLOTS; j += 16) read_scales(&b, j, format);
     for (size_t j = 0; j < BLOCK_SLOTS && slot + j < s->slot_count; j++) {
       if (s->positions[slot + j] == UINT32_MAX) {
         s->scores[slot + j] = UINT64_MAX;
         continue;
       }
-      read_scales(&b, j, format);
       direct(&b, j, s->scores[slot + j]);
       int64_t similarity = 0;
       for (size_t g = 0; g < b.groups; g++)

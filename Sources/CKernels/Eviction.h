@@ -17,8 +17,8 @@ INLINE u32x16 load_words(const uint32_t *p) {
 
 #define OUT_OF_LINE static __attribute__((noinline))
 
-// Factors are computed for so many runs at once, shares for so many queries.
-enum { FACTOR_RUNS = 16, SHARE_ROWS = 4 };
+// Shares are computed for so many queries at once, their factors for so many runs of each.
+enum { SHARE_ROWS = 4, FACTOR_RUNS = 4 };
 
 // One query on its way through the slots.
 typedef struct {
@@ -30,33 +30,42 @@ typedef struct {
   float largest_factor;
 } share_row;
 
-// Factors of the runs from slot `start` on, FACTOR_RUNS at most. The largest share of a run is its
-// factor, rounded down, as softmax leaves a 1 there.
-OUT_OF_LINE void run_factors(const kernel_probabilities *s, size_t query, size_t start,
+// Factors of the runs from slot `start` on, FACTOR_RUNS at most, of some queries: one vector. The
+// largest share of a run is its factor, rounded down, as softmax leaves a 1 there.
+OUT_OF_LINE void run_factors(const kernel_probabilities *s, size_t query, size_t rows, size_t start,
                              share_row *to) {
   const size_t first = start / s->run;
   const size_t count = smaller_size((s->slot_count - start + s->run - 1) / s->run, FACTOR_RUNS);
-  float tops[FACTOR_RUNS] = {0};
-  for (size_t i = 0; i < count; i++) tops[i] = s->run_tops[query * s->top_stride + first + i];
-  const f32x16 e = exp16_of_negative(load16(tops) - s->tops[query]);
-  store16(to->factors, e * (16777216.0f / s->sums[query]));
-  for (size_t i = 0; i < count; i++) {
-    const uint32_t share = (uint32_t)(int32_t)to->factors[i];
-    if (share <= to->largest) continue;
-    to->largest = share;
-    to->largest_start = start + i * s->run;
-    to->largest_factor = to->factors[i];
-  }
+  float below[16] = {0}, sums[16], factors[16];
+  for (size_t lane = 0; lane < 16; lane++) sums[lane] = 1.0f;
+  for (size_t r = 0; r < rows; r++)
+    for (size_t i = 0; i < count; i++) {
+      const size_t lane = r * FACTOR_RUNS + i, q = query + r;
+      below[lane] = s->run_tops[q * s->top_stride + first + i] - s->tops[q];
+      sums[lane] = s->sums[q];
+    }
+  store16(factors, exp16_of_negative(load16(below)) * (16777216.0f / load16(sums)));
+  for (size_t r = 0; r < rows; r++)
+    for (size_t i = 0; i < count; i++) {
+      const float factor = factors[r * FACTOR_RUNS + i];
+      const uint32_t share = (uint32_t)(int32_t)factor;
+      to[r].factors[i] = factor;
+      if (share <= to[r].largest) continue;
+      to[r].largest = share;
+      to[r].largest_start = start + i * s->run;
+      to[r].largest_factor = factor;
+    }
 }
 
 // The first slot with the largest share.
 OUT_OF_LINE size_t first_largest(const kernel_probabilities *s, const share_row *row) {
   const int32_t largest = (int32_t)row->largest;
+  const i32x16 lane = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
   size_t slot = row->largest_start;
   for (; slot + 16 <= s->slot_count; slot += 16) {
     const f32x16 scaled = load16(row->numerators + slot) * row->largest_factor;
     const i32x16 is = __builtin_convertvector(scaled, i32x16) == largest;
-    if (__builtin_reduce_or(is)) break;
+    if (__builtin_reduce_or(is)) return slot + (size_t)__builtin_reduce_min(is ? lane : 16);
   }
   for (; slot < s->slot_count; slot++)
     if ((int32_t)(row->numerators[slot] * row->largest_factor) == largest) return slot;
@@ -109,7 +118,7 @@ INLINE void add_shares(const kernel_probabilities *s, size_t query, const int ro
   }
   for (size_t slot = 0, run = FACTOR_RUNS; slot < s->slot_count; slot += s->run, run++) {
     if (run == FACTOR_RUNS) {
-      for (int r = 0; r < rows; r++) run_factors(s, query + (size_t)r, slot, &queries[r]);
+      run_factors(s, query, (size_t)rows, slot, queries);
       run = 0;
     }
     add_run(s, slot, smaller_size(slot + s->run, s->slot_count), run, queries, rows);

@@ -1,6 +1,7 @@
 #pragma STDC FP_CONTRACT OFF
-// Moves keys and values from slot to slot; the Swift side (KeyLayout, ValueLayout) explains where
-// they lie. Only bytes are copied, so that one version serves all instruction sets.
+// Moves keys and values from slot to slot, and asks for slots that are used soon; the Swift side
+// (KeyLayout, ValueLayout) explains where they lie. Only bytes are copied, so that one version
+// serves all instruction sets.
 #include "Layout.h"
 
 void kernel_move_key(uint8_t *keys, size_t dimensions, int is_int4, size_t tile_bytes, size_t from,
@@ -46,4 +47,18 @@ void kernel_move_value(uint8_t *values, size_t dimensions, int is_int4, size_t b
                        size_t from, size_t to) {
   if (is_int4) move_value(values, dimensions, block_bytes, from, to, INT4);
   else move_value(values, dimensions, block_bytes, from, to, INT8);
+}
+
+void kernel_ask_key(const uint8_t *keys, size_t tile_bytes, size_t slot) {
+  for (size_t i = 0; i < tile_bytes; i += 64) ask(keys + slot / 16 * tile_bytes + i);
+}
+
+void kernel_ask_value(const uint8_t *values, size_t dimensions, int is_int4, size_t block_bytes,
+                      size_t slot) {
+  const int format = is_int4 ? INT4 : INT8;
+  const uint8_t *block = values + slot / 32 * block_bytes;
+  const size_t quants = value_quant_bytes(dimensions, format);
+  for (size_t i = 0; i < quants; i += group_quant_bytes(format))
+    ask(block + i + value_byte(slot, format));
+  for (size_t i = quants; i < block_bytes; i += 64) ask(block + i);
 }

@@ -40,12 +40,10 @@ extension Session {
     pool.share(2 * shape.model.kvHeads, thread: thread) { items in
       for item in items {
         if item == 0 { storePositions(layer, tokens: tokens) }
-        for token in tokens {
-          if item % 2 == 0 {
-            storeKey(layer, head: item / 2, token: token, thread)
-          } else {
-            storeValue(layer, head: item / 2, token: token, thread)
-          }
+        if item % 2 == 0 {
+          storeKeys(layer, head: item / 2, tokens: tokens, thread)
+        } else {
+          storeValues(layer, head: item / 2, tokens: tokens, thread)
         }
       }
     }
@@ -56,39 +54,45 @@ extension Session {
     pool.share(shape.model.kvHeads, thread: thread) { heads in
       for head in heads {
         if head == 0 { storePositions(layer, tokens: 0..<now.count) }
-        for token in 0..<now.count { storeKey(layer, head: head, token: token, thread) }
+        storeKeys(layer, head: head, tokens: 0..<now.count, thread)
       }
     }
   }
 
   @inline(never)
-  private func storeKey(_ layer: Int, head: Int, token: Int, _ thread: Int) {
-    let d = shape.model.headDimension
-    let row = Scratch.row(token, of: scratch.key, columns: shape.model.kvDimension)
-    let key = row.extracting(head * d..<(head + 1) * d)
-    if shape.model.hasQueryKeyNorm { normalizeHead(key, .keyNorm, layer) }
-    rotate(key, token: token)
-    if cache.keyLayout.format == .int4 {
-      kernels.hadamard(key, blockLength: WalshHadamard.blockLength(headDimension: d))
+  private func storeKeys(_ layer: Int, head: Int, tokens: Range<Int>, _ thread: Int) {
+    let (d, layout) = (shape.model.headDimension, cache.keyLayout)
+    let keys = cache.keys(layer: layer, head: head)
+    let slots = slots(layer, head: head, of: tokens)
+    for token in tokens {
+      if let soon = slots.soon(after: token) { layout.ask(for: soon, in: keys) }
+      let row = Scratch.row(token, of: scratch.key, columns: shape.model.kvDimension)
+      let key = row.extracting(head * d..<(head + 1) * d)
+      if shape.model.hasQueryKeyNorm { normalizeHead(key, .keyNorm, layer) }
+      rotate(key, token: token)
+      if case .int4 = layout.format {
+        kernels.hadamard(key, blockLength: WalshHadamard.blockLength(headDimension: d))
+      }
+      guard kernels.isFinite(key) else { return markNonFinite() }
+      kernels.appendKey(key, slot: slots[token], layout: layout, keys: keys)
     }
-    guard kernels.isFinite(key) else { return markNonFinite() }
-    kernels.appendKey(
-      key, slot: slot(layer, head: head, token: token), layout: cache.keyLayout,
-      keys: cache.keys(layer: layer, head: head))
   }
 
   @inline(never)
-  private func storeValue(_ layer: Int, head: Int, token: Int, _ thread: Int) {
-    let d = shape.model.headDimension
-    let row = Scratch.row(token, of: scratch.value, columns: shape.model.kvDimension)
-    let value = row.extracting(head * d..<(head + 1) * d)
-    if cache.valueLayout.format == .int4 {
-      kernels.hadamard(value, blockLength: WalshHadamard.blockLength(headDimension: d))
+  private func storeValues(_ layer: Int, head: Int, tokens: Range<Int>, _ thread: Int) {
+    let (d, layout) = (shape.model.headDimension, cache.valueLayout)
+    let values = cache.values(layer: layer, head: head)
+    let slots = slots(layer, head: head, of: tokens)
+    for token in tokens {
+      if let soon = slots.soon(after: token) { layout.ask(for: soon, in: values) }
+      let row = Scratch.row(token, of: scratch.value, columns: shape.model.kvDimension)
+      let value = row.extracting(head * d..<(head + 1) * d)
+      if case .int4 = layout.format {
+        kernels.hadamard(value, blockLength: WalshHadamard.blockLength(headDimension: d))
+      }
+      guard kernels.isFinite(value) else { return markNonFinite() }
+      kernels.appendValue(value, slot: slots[token], layout: layout, values: values)
     }
-    guard kernels.isFinite(value) else { return markNonFinite() }
-    kernels.appendValue(
-      value, slot: slot(layer, head: head, token: token), layout: cache.valueLayout,
-      values: cache.values(layer: layer, head: head))
   }
 
   /// Attends with the queries of `tokens`, whose keys and values are stored.
@@ -235,7 +239,7 @@ extension Session {
     let output = Scratch.row(token, of: scratch.attention, columns: dimension).extracting(columns)
     kernels.divide(
       total(row, thread), by: attentionScratch[thread].totals.sums[row], into: output)
-    if cache.valueLayout.format == .int4 {
+    if case .int4 = cache.valueLayout.format {
       kernels.hadamard(output, blockLength: WalshHadamard.blockLength(headDimension: d))
     }
     guard headsAreGroups else { return }
@@ -286,7 +290,7 @@ extension Session {
         .extracting(head * d..<(head + 1) * d))
     if shape.model.hasQueryKeyNorm { normalizeHead(query, .queryNorm, layer) }
     rotate(query, token: token, forSinks: forSinks)
-    if cache.keyLayout.format == .int4 {
+    if case .int4 = cache.keyLayout.format {
       kernels.hadamard(query, blockLength: WalshHadamard.blockLength(headDimension: d))
     }
     if !kernels.quantize(query, into: queries, row: row) { markNonFinite() }

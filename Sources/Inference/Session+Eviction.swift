@@ -235,6 +235,10 @@ extension Session {
     var tabled = 0
     for place in 0..<order.count {
       let slot = Int(order[place])
+      let soon = place + TokenSlots.tokensAhead
+      for head in heads where soon < order.count {
+        cache.keyLayout.ask(for: Int(order[soon]), in: cache.keys(layer: layer, head: head))
+      }
       let turned = place - Int(turns[slot])
       if turned == 0 { continue }
       if turned != tabled {
@@ -289,14 +293,18 @@ extension Session {
     return cache.positions(layer: layer, head: head)
   }
 
-  /// The slot of token `token` of the tile.
-  @inline(never)
-  func slot(_ layer: Int, head: Int, token: Int) -> Int {
-    let position = position(of: token)
-    if settings.policy.isArithmetic { return cache.map.slot(of: position) }
+  /// The slots of some tokens of the tile, which are all of the stream or all of a probe.
+  func slots(_ layer: Int, head: Int, of tokens: Range<Int>) -> TokenSlots {
+    let position = position(of: tokens.lowerBound)
+    guard !settings.policy.isArithmetic else {
+      return TokenSlots(first: tokens.lowerBound, position: position, map: cache.map)
+    }
     let table = evictor.table
-    let index = position - evictor.progress.chunkStart
-    return Int(table.targets(table.set(layer: layer, head: head))[index])
+    let start = position - evictor.progress.chunkStart
+    return TokenSlots(
+      first: tokens.lowerBound,
+      targets: table.targets(table.set(layer: layer, head: head))
+        .extracting(start..<start + tokens.count))
   }
 
   /// Slots that attention looks at for token `token` of the tile.
@@ -311,9 +319,8 @@ extension Session {
     let table = evictor.table
     if settings.policy.isArithmetic {
       let positions = cache.positions(layer: layer, head: 0)
-      for token in tokens {
-        positions[slot(layer, head: 0, token: token)] = UInt32(now.start + token)
-      }
+      let slots = slots(layer, head: 0, of: tokens)
+      for token in tokens { positions[slots[token]] = UInt32(now.start + token) }
       return
     }
     let isApart = evictor.progress.secondLive > 0

@@ -45,6 +45,13 @@ package struct KeyLayout: BitwiseCopyable {
     unsafe kernel_move_key(
       keys.unsafeBaseAddress, headDimension, format == .int4 ? 1 : 0, tileBytes, source, target)
   }
+
+  /// Asks for the memory of a key that is read or written soon.
+  package func ask(for slot: Int, in keys: FixedBuffer<UInt8>) {
+    precondition(slot >= 0 && keys.count >= bytes(slots: slot + 1), "the key is there")
+    // SAFETY: the line above keeps the slot inside.
+    unsafe kernel_ask_key(keys.unsafeBaseAddress, tileBytes, slot)
+  }
 }
 
 /// Where the values of one KV head lie: blocks of 32 slots, dimensions as rows, slots along k.
@@ -83,5 +90,13 @@ package struct ValueLayout: BitwiseCopyable {
     // SAFETY: the line above keeps both slots inside.
     unsafe kernel_move_value(
       values.unsafeBaseAddress, headDimension, format == .int4 ? 1 : 0, blockBytes, source, target)
+  }
+
+  /// Asks for the memory of a value that is read or written soon.
+  package func ask(for slot: Int, in values: FixedBuffer<UInt8>) {
+    precondition(slot >= 0 && values.count >= bytes(slots: slot + 1), "the value is there")
+    // SAFETY: the line above keeps the slot inside.
+    unsafe kernel_ask_value(
+      values.unsafeBaseAddress, headDimension, format == .int4 ? 1 : 0, blockBytes, slot)
   }
 }

@@ -75,6 +75,25 @@ import Units
       #expect(array(sorter.order(of: buffer(positions), by: buffer(keys))).map(Int.init) == byKeys)
     }
   }
+
+  /// Bytes in which all keys agree are passed over, and whichever list holds the result is returned.
+  @Test(arguments: 0..<16)
+  func keysThatDifferInSomeBytesAreSorted(bytes: Int) {
+    var random = Random(seed: 4)
+    let count = 300
+    let lists = (0..<3).map { _ in memory(count, of: UInt32.self) }
+    let sorter = SlotSorter(histogram: memory(256), first: lists[0], second: lists[1])
+    var mask: UInt32 = 0
+    for byte in 0..<4 where bytes >> byte & 1 == 1 { mask |= 255 << UInt32(8 * byte) }
+    let same: UInt32 = 0x2A2A_2A2A & ~mask
+    let keys = (0..<count).map { _ in UInt32(random.below(1 << 32)) & mask | same }
+    let positions = (0..<count).map { UInt32($0 + 5 << 16) }
+    let expected = keys.indices.sorted { (keys[$0], $0) < (keys[$1], $1) }
+    #expect(
+      array(sorter.order(of: buffer(positions), by: buffer(keys))).map(Int.init) == expected)
+    let reversed = positions.map { UInt32(1 << 30) - $0 }
+    #expect(array(sorter.order(of: buffer(reversed))).map(Int.init) == keys.indices.reversed())
+  }
 }
 
 @Suite struct PoolingTests {

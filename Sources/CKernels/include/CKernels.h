@@ -218,6 +218,11 @@ void kernel_move_key(uint8_t *keys, size_t dimensions, int is_int4, size_t tile_
 void kernel_move_value(uint8_t *values, size_t dimensions, int is_int4, size_t block_bytes,
                        size_t from, size_t to);
 
+// Asks for the memory of a key, or a value, that is read or written soon.
+void kernel_ask_key(const uint8_t *keys, size_t tile_bytes, size_t slot);
+void kernel_ask_value(const uint8_t *values, size_t dimensions, int is_int4, size_t block_bytes,
+                      size_t slot);
+
 // Bit n set: this x86-64 processor and its operating system run instruction set n.
 // On other architectures only portable: there the caller knows the capabilities.
 uint32_t kernel_cpuid_sets(void);
