@@ -294,21 +294,20 @@ INLINE u32x16 positions_at(const kernel_softmax *s, size_t slot) {
   return positions;
 }
 
-// Scores of slots that are not visible become minus infinity.
-INLINE f32x16 visible_scores(const kernel_softmax *s, const float *p, u32x16 at, size_t slot,
-                             const int masked) {
-  const f32x16 score = load16(p + slot);
-  if (!masked) return score;
-  return positions_at(s, slot) <= at ? score : (f32x16)(-__builtin_inff());
-}
-
-// The largest score that a query sees; what lies behind the last slot becomes minus infinity.
+// The largest score that a query sees. What it does not see, and what lies behind the last slot,
+// becomes minus infinity.
 INLINE float softmax_top(const kernel_softmax *s, float *p, u32x16 at, const int masked) {
   const size_t end = (s->slot_count + 15) / 16 * 16;
   for (size_t slot = s->slot_count; slot < end; slot++) p[slot] = -__builtin_inff();
   f32x16 largest = -0x1p127f;
-  for (size_t slot = 0; slot < end; slot += 16)
-    largest = larger(visible_scores(s, p, at, slot, masked), largest);
+  for (size_t slot = 0; slot < end; slot += 16) {
+    f32x16 score = load16(p + slot);
+    if (masked) {
+      score = positions_at(s, slot) <= at ? score : (f32x16)(-__builtin_inff());
+      store16(p + slot, score);
+    }
+    largest = larger(score, largest);
+  }
   return fold_largest(largest);
 }
 
@@ -321,12 +320,11 @@ enum { SOFTMAX_VECTORS = 2 };
 #endif
 
 // Scores of `count` times sixteen slots to numerators, which are added to the sum.
-INLINE void softmax_slots(const kernel_softmax *s, float *p, u32x16 at, float top, size_t slot,
-                          const int masked, const int count, f32x16 *sum) {
+INLINE void softmax_slots(float *p, float top, const int count, f32x16 *sum) {
   f32x16 e[2];
-  EACH(e[i] = visible_scores(s, p, at, slot + (size_t)i * 16, masked) - top);
+  EACH(e[i] = load16(p + i * 16) - top);
   exp_of_negative(e, count);
-  EACH(store16(p + slot + (size_t)i * 16, e[i]));
+  EACH(store16(p + i * 16, e[i]));
   EACH(*sum += e[i]);
 }
 
@@ -337,19 +335,18 @@ INLINE void ask_for_next(const kernel_softmax *s, size_t query, size_t slot) {
   for (int i = 0; i < 3; i++) ask(lines + i * 64);
 }
 
-INLINE float softmax_row(const kernel_softmax *s, size_t query, const int masked) {
+INLINE float softmax_row(const kernel_softmax *s, size_t query) {
   const size_t end = (s->slot_count + 15) / 16 * 16;
   float *p = s->scores + query * s->score_stride;
   const float top = s->tops[query];
-  const u32x16 at = s->query_positions[query];
   f32x16 sum = 0.0f;
   const size_t step = SOFTMAX_VECTORS * 16;
   size_t slot = 0;
   for (; slot + step <= end; slot += step) {
     if (SOFTMAX_VECTORS == 2) ask_for_next(s, query, slot);
-    softmax_slots(s, p, at, top, slot, masked, SOFTMAX_VECTORS, &sum);
+    softmax_slots(p + slot, top, SOFTMAX_VECTORS, &sum);
   }
-  if (SOFTMAX_VECTORS > 1 && slot < end) softmax_slots(s, p, at, top, slot, masked, 1, &sum);
+  if (SOFTMAX_VECTORS > 1 && slot < end) softmax_slots(p + slot, top, 1, &sum);
   if (end % 32 != 0) store16(p + end, (f32x16)0.0f);
   return fold(sum);
 }
@@ -368,9 +365,7 @@ void SET(softmax)(const kernel_softmax *s) {
     const uint32_t at = s->query_positions[query];
     s->tops[query] = at >= last ? softmax_top(s, p, at, 0) : softmax_top(s, p, at, 1);
   }
-  for (size_t query = 0; query < s->queries; query++)
-    s->sums[query] = s->query_positions[query] >= last ? softmax_row(s, query, 0)
-                                                       : softmax_row(s, query, 1);
+  for (size_t query = 0; query < s->queries; query++) s->sums[query] = softmax_row(s, query);
 }
 
 void SET(merge)(const kernel_merge *m) {

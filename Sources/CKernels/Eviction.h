@@ -45,16 +45,23 @@ OUT_OF_LINE void run_factors(const kernel_probabilities *s, size_t query, size_t
       sums[lane] = s->sums[q];
     }
   store16(factors, exp16_of_negative(load16(below)) * (16777216.0f / load16(sums)));
-  for (size_t r = 0; r < rows; r++)
+  for (size_t r = 0; r < rows; r++) {
+    uint32_t largest = to[r].largest;
+    size_t largest_start = to[r].largest_start;
+    float largest_factor = to[r].largest_factor;
     for (size_t i = 0; i < count; i++) {
       const float factor = factors[r * FACTOR_RUNS + i];
       const uint32_t share = (uint32_t)(int32_t)factor;
+      const int is_larger = share > largest;
       to[r].factors[i] = factor;
-      if (share <= to[r].largest) continue;
-      to[r].largest = share;
-      to[r].largest_start = start + i * s->run;
-      to[r].largest_factor = factor;
+      largest = is_larger ? share : largest;
+      largest_start = is_larger ? start + i * s->run : largest_start;
+      largest_factor = is_larger ? factor : largest_factor;
     }
+    to[r].largest = largest;
+    to[r].largest_start = largest_start;
+    to[r].largest_factor = largest_factor;
+  }
 }
 
 // The first slot with the largest share.

@@ -53,15 +53,19 @@ extension Observation {
 extension Evictor {
   /// Whether the probabilities of the query at stream position `position` matter.
   package func observes(_ position: Int) -> Bool {
-    let state = progress
     switch settings.policy {
     case .full, .truncate, .streaming, .valueDifference, .gemFilter: return false
     case .h2o, .heavyDifference: return true
-    case .tova: return position == state.chunkStart + state.chunkCount - 1
-    case .snapKV: return position >= state.windowStart && !state.isGenerating
+    case .tova:
+      let state = progress
+      return position == state.chunkStart + state.chunkCount - 1
+    case .snapKV:
+      let state = progress
+      return position >= state.windowStart && !state.isGenerating
     case .citrusShared, .infiniPot: return isProbe(position)
     case .citrusIndividual:
-      return isProbe(position) || position < state.documentEnd && !state.isAnswering
+      let state = progress
+      return position >= state.position || position < state.documentEnd && !state.isAnswering
     case .scissorhands:
       let counts = LowVotes.counts(seen: seen(by: position), settings: settings)
       return counts.inCurrent || counts.inTail

@@ -259,6 +259,7 @@ extension Session {
   func prepareQueries(_ layer: Int, head: Int, tokens: Range<Int>, _ thread: Int) {
     let own = attentionScratch[thread]
     let (rows, d) = (tokens.count * shape.headsPerGroup, shape.model.headDimension)
+    let needsSinkQueries = needsSinkQueries
     var row = 0
     for token in tokens {
       let position = position(of: token)
