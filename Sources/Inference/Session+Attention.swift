@@ -61,38 +61,48 @@ extension Session {
 
   @inline(never)
   private func storeKeys(_ layer: Int, head: Int, tokens: Range<Int>, _ thread: Int) {
-    let (d, layout) = (shape.model.headDimension, cache.keyLayout)
-    let keys = cache.keys(layer: layer, head: head)
+    let (layout, keys) = (cache.keyLayout, cache.keys(layer: layer, head: head))
     let slots = slots(layer, head: head, of: tokens)
     for token in tokens {
       if let soon = slots.soon(after: token) { layout.ask(for: soon, in: keys) }
-      let row = Scratch.row(token, of: scratch.key, columns: shape.model.kvDimension)
-      let key = row.extracting(head * d..<(head + 1) * d)
+      let key = vector(of: token, head: head, in: scratch.key)
       if shape.model.hasQueryKeyNorm { normalizeHead(key, .keyNorm, layer) }
       rotate(key, token: token)
-      if case .int4 = layout.format {
-        kernels.hadamard(key, blockLength: WalshHadamard.blockLength(headDimension: d))
-      }
-      guard kernels.isFinite(key) else { return markNonFinite() }
+      guard isStorable(key, as: layout.format) else { return }
       kernels.appendKey(key, slot: slots[token], layout: layout, keys: keys)
     }
   }
 
   @inline(never)
   private func storeValues(_ layer: Int, head: Int, tokens: Range<Int>, _ thread: Int) {
-    let (d, layout) = (shape.model.headDimension, cache.valueLayout)
-    let values = cache.values(layer: layer, head: head)
+    let (layout, values) = (cache.valueLayout, cache.values(layer: layer, head: head))
     let slots = slots(layer, head: head, of: tokens)
     for token in tokens {
       if let soon = slots.soon(after: token) { layout.ask(for: soon, in: values) }
-      let row = Scratch.row(token, of: scratch.value, columns: shape.model.kvDimension)
-      let value = row.extracting(head * d..<(head + 1) * d)
-      if case .int4 = layout.format {
-        kernels.hadamard(value, blockLength: WalshHadamard.blockLength(headDimension: d))
-      }
-      guard kernels.isFinite(value) else { return markNonFinite() }
+      let value = vector(of: token, head: head, in: scratch.value)
+      guard isStorable(value, as: layout.format) else { return }
       kernels.appendValue(value, slot: slots[token], layout: layout, values: values)
     }
+  }
+
+  /// The key, or the value, of a token and KV head, [d].
+  private func vector(
+    of token: Int, head: Int, in rows: FixedBuffer<Float>
+  ) -> FixedBuffer<Float> {
+    let d = shape.model.headDimension
+    return Scratch.row(token, of: rows, columns: shape.model.kvDimension)
+      .extracting(head * d..<(head + 1) * d)
+  }
+
+  /// Turns a key, or a value, as its format wants it; whether all of it is finite.
+  private func isStorable(_ vector: FixedBuffer<Float>, as format: CacheFormat) -> Bool {
+    if case .int4 = format {
+      kernels.hadamard(
+        vector, blockLength: WalshHadamard.blockLength(headDimension: shape.model.headDimension))
+    }
+    if kernels.isFinite(vector) { return true }
+    markNonFinite()
+    return false
   }
 
   /// Attends with the queries of `tokens`, whose keys and values are stored.

@@ -54,7 +54,8 @@ typedef struct {
   kernel_rows queries;
   float *scores;           // [queries][score_stride]
   size_t score_stride;
-  ptrdiff_t ahead;         // from what is read to what is read next, which is asked for meanwhile
+  ptrdiff_t ahead;         // from what is read to what is read next, which is asked for meanwhile;
+                           // Neon's kernels ask ahead in what they read, here and in the others
 } kernel_scores;
 
 // In place, over one run of slots: top = largest visible score, or -2^127 where none is;
