@@ -167,14 +167,14 @@ INLINE void add_value_tile(const uint8_t *w, const row_group *group, const int f
 }
 
 // Adds tiles [first, end) of a block of values to [dimensions / 16][rows][16]. What lies ahead of
-// the very first softmax has asked for.
+// the very first softmax has asked for, if three queries or more took part.
 INLINE void add_values(const kernel_weighted_sum *s, const uint8_t *block, size_t first, size_t end,
                        const weighted_rows *y, const int format, const int rows, float *acc) {
   acc += first * (size_t)rows * 16;
   for (size_t tile = first; tile < end; tile++, acc += rows * 16) {
     const uint8_t *w = block + tile * group_quant_bytes(format);
     const row_group *group = &y->groups[(tile - first) / 2];
-    if (tile == 0) add_value_tile(w, group, format, rows, 0, acc);
+    if (tile == 0 && rows > 2) add_value_tile(w, group, format, rows, 0, acc);
     else add_value_tile(w, group, format, rows, s->ahead, acc);
   }
 }

@@ -328,7 +328,8 @@ INLINE void softmax_slots(float *p, float top, const int count, f32x16 *sum) {
   EACH(*sum += e[i]);
 }
 
-// Three queries share what is asked for meanwhile: the first eight lines of each 32 slots.
+// Three queries share what is asked for meanwhile: nine lines of each 32 slots, one more than a
+// tile of int8 has. The weighted sum asks for the rest.
 INLINE void ask_for_next(const kernel_softmax *s, size_t query, size_t slot) {
   if (!s->next || query > 2) return;
   const uint8_t *lines = s->next + slot / 32 * s->next_stride + query * 192;

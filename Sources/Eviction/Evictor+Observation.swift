@@ -65,7 +65,7 @@ extension Evictor {
     case .citrusShared, .infiniPot: return isProbe(position)
     case .citrusIndividual:
       let state = progress
-      return position >= state.position || position < state.documentEnd && !state.isAnswering
+      return isProbe(position) || position < state.documentEnd && !state.isAnswering
     case .scissorhands:
       let counts = LowVotes.counts(seen: seen(by: position), settings: settings)
       return counts.inCurrent || counts.inTail
