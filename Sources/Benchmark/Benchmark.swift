@@ -155,12 +155,25 @@ package struct Benchmark {
         machine.tryAll(
           threads: threads, processors: processors, instructionSet: ready.text("isa")))
     }
+    // Decoding waits for memory; a way of reading to compare with must be known before.
+    let comparesReads = policy == nil && row.test.prompt == 0
+    var bandwidths: [Double] = []
+    if comparesReads { for _ in 0..<2 { tryMachine() } }
     for repetition in 1...request.repetitions {
       environment.progress("\(label): repetition \(repetition) of \(request.repetitions)")
       // Right before and right after, because the bandwidth of shared machines comes and goes.
       tryMachine()
       if let full {
         samples.append(try repeatInTurn(process, full, isOdd: repetition % 2 == 1, into: &policy))
+      } else if comparesReads {
+        let way = MachineLimits.bestRead(tries)
+        var read = (bytes: 0, seconds: 0.0)
+        samples.append(
+          try repeatInTurn(process) {
+            let turn = machine.read(way: way, threads: threads, processors: processors)
+            read = (read.bytes + turn.bytes, read.seconds + turn.seconds)
+          })
+        if read.seconds > 0 { bandwidths.append(Double(read.bytes) / read.seconds) }
       } else {
         let sample = try RepetitionAnswer(asking: process, "r")
         samples.append(sample.nanoseconds)
@@ -177,6 +190,10 @@ package struct Benchmark {
     if let full { _ = try finish(full) }
     var result = try result(row, subject, ready, end, samples, policy, start: start)
     result.limits = MachineLimits(tries)
+    if bandwidths.count == samples.count {
+      result.bandwidths = bandwidths
+      result.limits.readBytes = Statistics.median(bandwidths)
+    }
     result.peerName = peer.map { "llama-cpp-python \($0.version)" } ?? ""
     result.peer = zip(variants, peerSamples).map { variant, nanoseconds in
       PeerSamples(
@@ -203,6 +220,20 @@ package struct Benchmark {
     }
     policy?.add(own, beside: beside)
     return own.nanoseconds
+  }
+
+  /// One repetition, with something else before each of its stretches and after the last; its
+  /// nanoseconds.
+  private func repeatInTurn(
+    _ process: LineProcess, with other: () -> Void
+  ) throws(BenchmarkError) -> UInt64 {
+    var answer = RepetitionAnswer()
+    while answer.left > 0 {
+      other()
+      answer.add(try RepetitionAnswer(asking: process, "s"))
+    }
+    other()
+    return answer.nanoseconds
   }
 
   /// Ends the process of a row; its last answer.

@@ -88,6 +88,9 @@ package struct BenchmarkResult: Equatable, Sendable {
   package var cost: Cost
   /// What the machine could do meanwhile.
   package var limits: MachineLimits
+  /// Bytes per second that memory gave during each repetition, where reading it took turns with
+  /// the stretches of the repetition.
+  package var bandwidths: [Double] = []
   package var launchNanoseconds: Int
   package var plannedBytes: Int
   package var peakBytes: Int
@@ -137,8 +140,15 @@ package struct BenchmarkResult: Equatable, Sendable {
   package var operationsPerSecond: Double { operationsPerToken * samples.median }
 
   /// The share of the bandwidth that is used; above 1 only where a cache holds the model.
+  ///
+  /// Where each repetition has a bandwidth of its own, the median of their shares: on shared
+  /// machines both come and go together.
   package var readShare: Double {
-    limits.readBytes > 0 ? readBytesPerSecond / limits.readBytes : 0
+    guard bandwidths.isEmpty else {
+      let shares = zip(samples.rates, bandwidths).map { bytesPerToken * $0 / $1 }
+      return Statistics.median(shares)
+    }
+    return limits.readBytes > 0 ? readBytesPerSecond / limits.readBytes : 0
   }
 
   /// The time the multiply-adds alone would take at the peak, as a share of the time taken.

@@ -54,6 +54,17 @@ import Testing
     #expect(result.ratio == nil)
   }
 
+  /// A repetition that met a good moment is compared with what memory gave in that moment.
+  @Test func eachRepetitionIsComparedWithItsOwnBandwidth() {
+    var result = result()
+    result.bandwidths = [40e9, 10e9, 20e9]
+    #expect(result.readShare == 0.8)
+    result.bandwidths = [25e9, 20e9, 16e9]
+    #expect(result.readShare == 0.8)
+    result.bandwidths = [25e9, 20e9, 32e9]
+    #expect(result.readShare == 0.5)
+  }
+
   /// Two ways of reading, one of which met a good moment in every try: neither is that fast.
   @Test func limitsAreMediansOfTheBestWay() {
     let tries = [
@@ -64,6 +75,8 @@ import Testing
     #expect(
       MachineLimits(tries)
         == MachineLimits(readBytes: 33, int8Operations: 99, int4Operations: 190))
+    #expect(MachineLimits.bestRead(tries) == 1)
+    #expect(MachineLimits.bestRead([]) == 0)
     #expect(MachineLimits([]) == MachineLimits(readBytes: 0, int8Operations: 0, int4Operations: 0))
   }
 
