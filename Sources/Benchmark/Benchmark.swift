@@ -146,40 +146,28 @@ package struct Benchmark {
           variant, prompt: row.test.prompt, generated: min(row.test.generated, 1))
       }
     }
-    let processors = process.pinnedProcessors(threads: threads)
-    var tries: [MachineTry] = []
+    var watch = MachineWatch(
+      machine, threads: threads, processors: process.pinnedProcessors(threads: threads),
+      instructionSet: ready.text("isa"))
+    // Generating waits for memory; a way of reading to compare with must be known before.
+    let readsInTurn = policy == nil && row.test.prompt == 0
+    if readsInTurn { for _ in 0..<2 { watch.tryAll() } }
     var samples: [UInt64] = []
     var peerSamples = Array(repeating: [UInt64](), count: variants.count)
-    func tryMachine() {
-      tries.append(
-        machine.tryAll(
-          threads: threads, processors: processors, instructionSet: ready.text("isa")))
-    }
-    // Decoding waits for memory; a way of reading to compare with must be known before.
-    let comparesReads = policy == nil && row.test.prompt == 0
-    var bandwidths: [Double] = []
-    if comparesReads { for _ in 0..<2 { tryMachine() } }
     for repetition in 1...request.repetitions {
       environment.progress("\(label): repetition \(repetition) of \(request.repetitions)")
-      // Right before and right after, because the bandwidth of shared machines comes and goes.
-      tryMachine()
+      // Right before and right after, because what shared machines can do comes and goes.
+      watch.tryAll()
       if let full {
         samples.append(try repeatInTurn(process, full, isOdd: repetition % 2 == 1, into: &policy))
-      } else if comparesReads {
-        let way = MachineLimits.bestRead(tries)
-        var read = (bytes: 0, seconds: 0.0)
-        samples.append(
-          try repeatInTurn(process) {
-            let turn = machine.read(way: way, threads: threads, processors: processors)
-            read = (read.bytes + turn.bytes, read.seconds + turn.seconds)
-          })
-        if read.seconds > 0 { bandwidths.append(Double(read.bytes) / read.seconds) }
+      } else if readsInTurn {
+        samples.append(try repeatInTurn(process, with: &watch))
       } else {
         let sample = try RepetitionAnswer(asking: process, "r")
         samples.append(sample.nanoseconds)
         policy?.add(sample)
       }
-      tryMachine()
+      watch.tryAll()
       for (index, variant) in variants.enumerated() {
         let nanoseconds = try peer?.run(
           variant, prompt: row.test.prompt, generated: row.test.generated)
@@ -189,11 +177,7 @@ package struct Benchmark {
     let end = try finish(process)
     if let full { _ = try finish(full) }
     var result = try result(row, subject, ready, end, samples, policy, start: start)
-    result.limits = MachineLimits(tries)
-    if bandwidths.count == samples.count {
-      result.bandwidths = bandwidths
-      result.limits.readBytes = Statistics.median(bandwidths)
-    }
+    (result.limits, result.bandwidths) = (watch.limits, watch.bandwidths)
     result.peerName = peer.map { "llama-cpp-python \($0.version)" } ?? ""
     result.peer = zip(variants, peerSamples).map { variant, nanoseconds in
       PeerSamples(
@@ -222,17 +206,17 @@ package struct Benchmark {
     return own.nanoseconds
   }
 
-  /// One repetition, with something else before each of its stretches and after the last; its
-  /// nanoseconds.
+  /// One repetition whose stretches take turns with reading memory; its nanoseconds.
   private func repeatInTurn(
-    _ process: LineProcess, with other: () -> Void
+    _ process: LineProcess, with watch: inout MachineWatch
   ) throws(BenchmarkError) -> UInt64 {
     var answer = RepetitionAnswer()
     while answer.left > 0 {
-      other()
+      watch.takeTurn()
       answer.add(try RepetitionAnswer(asking: process, "s"))
     }
-    other()
+    watch.takeTurn()
+    watch.endTurns()
     return answer.nanoseconds
   }
 

@@ -145,7 +145,9 @@ package struct BenchmarkResult: Equatable, Sendable {
   /// machines both come and go together.
   package var readShare: Double {
     guard bandwidths.isEmpty else {
-      let shares = zip(samples.rates, bandwidths).map { bytesPerToken * $0 / $1 }
+      let shares = zip(samples.rates, bandwidths).map { rate, bandwidth in
+        bandwidth > 0 ? bytesPerToken * rate / bandwidth : 0
+      }
       return Statistics.median(shares)
     }
     return limits.readBytes > 0 ? readBytesPerSecond / limits.readBytes : 0
