@@ -195,7 +195,12 @@ INLINE void append_key(uint8_t *tile, size_t dimensions, size_t slot, const floa
     __builtin_memcpy(scales + start + slot * 2, &scale, 2);
     if (format == INT8) {
       uint8_t *to = tile + start * 16 + slot * 4;
-      for (size_t k = 0; k < count; k += 4) __builtin_memcpy(to + k * 16, quants + k, 4);
+      if (count == 32) {
+        // From registers, not by way of memory.
+        UNROLL for (size_t k = 0; k < 32; k += 4) __builtin_memcpy(to + k * 16, quants + k, 4);
+      } else {
+        for (size_t k = 0; k < count; k += 4) __builtin_memcpy(to + k * 16, quants + k, 4);
+      }
       continue;
     }
     uint8_t *to = tile + start * 8 + slot * 4;

@@ -155,11 +155,15 @@ extension Evictor {
   func scoreProbed(
     _ positions: FixedBuffer<UInt32>, _ sums: FixedBuffer<Int64>, _ scratch: EvictionScratch
   ) {
-    for slot in 0..<positions.count {
-      var sum: UInt64 = 0
-      for head in 0..<kvHeads { sum += UInt64(sums[head * table.slots + slot]) }
-      let hasScore = Int(positions[slot]) < progress.probedEnd
-      scratch.scores[slot] = hasScore ? sum : Selection.protected
+    let (probedEnd, count) = (progress.probedEnd, positions.count)
+    let scores = scratch.scores.extracting(0..<count)
+    for slot in 0..<count { scores[slot] = UInt64(sums[slot]) }
+    for head in 1..<kvHeads {
+      let more = sums.extracting(head * table.slots..<head * table.slots + count)
+      for slot in 0..<count { scores[slot] += UInt64(more[slot]) }
+    }
+    for slot in 0..<count where Int(positions[slot]) >= probedEnd {
+      scores[slot] = Selection.protected
     }
   }
 

@@ -226,36 +226,42 @@ extension Session {
     _ set: Int, _ positions: FixedBuffer<UInt32>, _ turns: FixedBuffer<UInt32>,
     _ scratch: EvictionScratch, _ thread: Int
   ) {
-    let (layer, heads) = heads(of: set)
     let order = scratch.sorter.order(of: positions)
+    var place = 0
+    while place < order.count {
+      // Neighbours turn alike until the next one that went.
+      let (start, turned) = (place, place - Int(turns[Int(order[place])]))
+      repeat {
+        turns[Int(order[place])] = UInt32(place)
+        place += 1
+      } while place < order.count && place - Int(turns[Int(order[place])]) == turned
+      if turned != 0 { turn(order.extracting(start..<place), of: set, by: turned, thread) }
+    }
+  }
+
+  /// Rotates the keys of some slots of a set by as many positions each.
+  private func turn(
+    _ slots: FixedBuffer<UInt32>, of set: Int, by turned: Int, _ thread: Int
+  ) {
+    let (layer, heads) = heads(of: set)
     let pairs = shape.model.rotatedDimensions / 2
     let own = attentionScratch[thread]
+    let (cosines, sines) = (own.cosines.extracting(0..<pairs), own.sines.extracting(0..<pairs))
     let key = own.vector.extracting(0..<shape.model.headDimension)
-    // Neighbours turn alike until the next one that went.
-    var tabled = 0
-    for place in 0..<order.count {
-      let slot = Int(order[place])
-      let soon = place + TokenSlots.tokensAhead
-      for head in heads where soon < order.count {
-        cache.keyLayout.ask(for: Int(order[soon]), in: cache.keys(layer: layer, head: head))
-      }
-      let turned = place - Int(turns[slot])
-      if turned == 0 { continue }
-      if turned != tabled {
-        Rotary.fillTable(
-          turningBy: turned, fractions: model.rotary, cosines: own.cosines.extracting(0..<pairs),
-          sines: own.sines.extracting(0..<pairs))
-        tabled = turned
-      }
-      for head in heads {
-        let keys = cache.keys(layer: layer, head: head)
+    Rotary.fillTable(
+      turningBy: turned, fractions: model.rotary, cosines: cosines, sines: sines)
+    for head in heads {
+      let keys = cache.keys(layer: layer, head: head)
+      for index in 0..<slots.count {
+        let soon = index + TokenSlots.tokensAhead
+        if soon < slots.count { cache.keyLayout.ask(for: Int(slots[soon]), in: keys) }
+        let slot = Int(slots[index])
         kernels.readKey(slot: slot, layout: cache.keyLayout, keys: keys, into: key)
         kernels.rope(
-          key, headDimension: key.count, pairing: shape.model.ropePairing,
-          cosines: own.cosines.extracting(0..<pairs), sines: own.sines.extracting(0..<pairs))
+          key, headDimension: key.count, pairing: shape.model.ropePairing, cosines: cosines,
+          sines: sines)
         kernels.appendKey(key, slot: slot, layout: cache.keyLayout, keys: keys)
       }
-      turns[slot] = UInt32(place)
     }
   }
 
