@@ -143,8 +143,19 @@ void SET(probabilities)(const kernel_probabilities *s) {
     for (; query < s->queries; query++) add_shares(s, query, 1);
 }
 
+// Scores and positions of one KV head after the other come from memory: each pass asks so far ahead.
+enum { SCORE_BYTES_AHEAD = 2048 };
+
+INLINE void ask_for_scores(const void *p) { ask((const uint8_t *)p + SCORE_BYTES_AHEAD); }
+
 void SET(add_row)(const uint32_t *row, size_t count, int64_t *sums) {
-  for (size_t i = 0; i < count; i++) sums[i] += row[i];
+  size_t i = 0;
+  for (; i + 16 <= count; i += 16) {
+    ask_for_scores(sums + i);
+    ask_for_scores(sums + i + 8);
+    for (size_t j = i; j < i + 16; j++) sums[j] += row[j];
+  }
+  for (; i < count; i++) sums[i] += row[i];
 }
 
 INLINE void add_votes(uint16_t *votes, u16x16 low) {
@@ -172,7 +183,12 @@ void SET(count_low)(const kernel_low_votes *s) {
 
 size_t SET(count_positions)(const uint32_t *positions, size_t count, uint32_t from, uint32_t to) {
   uint32_t found = 0;
-  for (size_t i = 0; i < count; i++) found += positions[i] - from < to - from;
+  size_t i = 0;
+  for (; i + 16 <= count; i += 16) {
+    ask_for_scores(positions + i);
+    for (size_t j = i; j < i + 16; j++) found += positions[j] - from < to - from;
+  }
+  for (; i < count; i++) found += positions[i] - from < to - from;
   return found;
 }
 
@@ -205,6 +221,7 @@ INLINE int64_t lowest_score(const candidates *c) {
   for (; slot + 8 <= c->count; slot += 8) {
     u32x8 at;
     i64x8 score;
+    ask_for_scores(c->scores + slot);
     __builtin_memcpy(&at, c->positions + slot, sizeof at);
     __builtin_memcpy(&score, c->scores + slot, sizeof score);
     const i64x8 may = __builtin_convertvector((i32x8)(at - c->from < c->length), i64x8);

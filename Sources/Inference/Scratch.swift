@@ -74,7 +74,9 @@ struct Scratch: BitwiseCopyable {
   ///
   /// Those of the down matrix lie apart: they are made while others read the gate's.
   func activations(tokens: Int, columns: Int, for role: MatrixRole? = nil) -> ActivationRows {
-    (role == .down ? gatedActivations : activations).rows(tokens, columns: columns)
+    // `==` on an enumeration of another module is a call.
+    if case .down = role { return gatedActivations.rows(tokens, columns: columns) }
+    return activations.rows(tokens, columns: columns)
   }
 }
 

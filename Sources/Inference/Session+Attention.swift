@@ -261,7 +261,8 @@ extension Session {
   /// Whether queries are rotated once more for the first tokens: where streaming has dropped others,
   /// so that their index in the cache is not their stream position.
   private var needsSinkQueries: Bool {
-    settings.policy == .streaming && evictor.progress.turn != evictor.progress.position
+    guard case .streaming = settings.policy else { return false }
+    return evictor.progress.turn != evictor.progress.position
   }
 
   /// Norms, rotates and quantizes the query heads of one KV head for each of `tokens`.

@@ -329,13 +329,15 @@ extension Session {
       for token in tokens { positions[slots[token]] = UInt32(now.start + token) }
       return
     }
-    let isApart = evictor.progress.secondLive > 0
+    let progress = evictor.progress
+    let isApart = progress.secondLive > 0
     for token in tokens {
       let position = position(of: token)
+      let turn = turn(of: position)
       for head in 0..<table.setsPerLayer {
         table.store(
-          token: position - evictor.progress.chunkStart, position: position,
-          turn: turn(of: position), in: table.set(layer: layer, head: head),
+          token: position - progress.chunkStart, position: position, turn: turn,
+          in: table.set(layer: layer, head: head),
           inSecond: isApart && evictor.isProbe(position))
       }
     }

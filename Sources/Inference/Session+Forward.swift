@@ -129,7 +129,7 @@ extension Session {
     Rotary.fillTable(
       position: UInt32(turn(of: position)), fractions: model.rotary,
       cosines: scratch.cosines.extracting(entry), sines: scratch.sines.extracting(entry))
-    if settings.policy == .streaming {
+    if case .streaming = settings.policy {
       Rotary.fillTable(
         position: UInt32(sinkTurn(of: position)), fractions: model.rotary,
         cosines: scratch.sinkCosines.extracting(entry),
