@@ -143,7 +143,8 @@ void SET(probabilities)(const kernel_probabilities *s) {
     for (; query < s->queries; query++) add_shares(s, query, 1);
 }
 
-// Scores and positions of one KV head after the other come from memory: each pass asks so far ahead.
+// Scores and positions of one KV head after the other come from memory: so far ahead each pass
+// asks for them.
 enum { SCORE_BYTES_AHEAD = 2048 };
 
 INLINE void ask_for_scores(const void *p) { ask((const uint8_t *)p + SCORE_BYTES_AHEAD); }
