@@ -140,12 +140,6 @@ uint16_t SET(quantize_int4_asymmetric)(const float *x, int8_t *quants, uint16_t 
   return group_int4_asymmetric(load16(x), load16(x + 16), quants, minimum);
 }
 
-INLINE float float_of_half(const uint8_t *p) {
-  uint16_t h;
-  __builtin_memcpy(&h, p, 2);
-  return half_to_float((u16x16)h)[0];
-}
-
 INLINE void dequantize_row(const uint8_t *tile, size_t groups, size_t row, float *y,
                            const int format) {
   for (size_t g = 0; g < groups; g++) {

@@ -166,15 +166,15 @@ INLINE void round_four(const f32x16 *a, const f32x16 *b, i32x16 *qa, i32x16 *qb,
 
 // QuantizedGroup.int8: returns the half-precision scale.
 INLINE uint16_t group_int8(f32x16 a, f32x16 b, int8_t *quants) {
-  i32x16 half = float_to_half((f32x16)(largest_magnitude(a, b) / 127.0f));
-  if (half[0] == 0) {
+  const uint16_t half = half_of(largest_magnitude(a, b) / 127.0f);
+  if (half == 0) {
     store_quants((i32x16)0, (i32x16)0, quants);
     return 0;
   }
-  f32x16 scale = halves_to_float(half);
+  const f32x16 scale = float_of_half(&half);
   store_quants(nearest(clamped(a / scale, -127.0f, 127.0f)),
                nearest(clamped(b / scale, -127.0f, 127.0f)), quants);
-  return (uint16_t)half[0];
+  return half;
 }
 
 INLINE float int4_error(f32x16 a, f32x16 b, float scale, float inverse, f32x16 *qa, f32x16 *qb) {

@@ -118,4 +118,29 @@ INLINE f32x16 halves_to_float(i32x16 h) {
   return half_to_float(__builtin_convertvector((u32x16)h, u16x16));
 }
 
+// One number that is not negative, as float_to_half makes it.
+INLINE uint16_t half_of(float x) {
+#if defined(KERNEL_HALVES)
+  const _Float16 half = (_Float16)(x < 65504.0f ? x : 65504.0f);
+  uint16_t bits;
+  __builtin_memcpy(&bits, &half, 2);
+  return bits;
+#else
+  return (uint16_t)float_to_half((f32x16)x)[0];
+#endif
+}
+
+// A finite half at p.
+INLINE float float_of_half(const void *p) {
+#if defined(KERNEL_HALVES)
+  _Float16 half;
+  __builtin_memcpy(&half, p, 2);
+  return (float)half;
+#else
+  uint16_t half;
+  __builtin_memcpy(&half, p, 2);
+  return half_to_float((u16x16)half)[0];
+#endif
+}
+
 #endif

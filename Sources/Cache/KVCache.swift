@@ -101,4 +101,29 @@ package struct KVCache: BitwiseCopyable {
     keyLayout.move(from: source, to: target, in: keys(layer: layer, head: head))
     valueLayout.move(from: source, to: target, in: values(layer: layer, head: head))
   }
+
+  /// Does that with many slots, none of them both a source and a target.
+  package func move(layer: Int, head: Int, _ moves: FixedBuffer<SlotMove>) {
+    let (keys, values) = (keys(layer: layer, head: head), values(layer: layer, head: head))
+    for index in 0..<moves.count {
+      if index + Self.movesAhead < moves.count {
+        let soon = moves[index + Self.movesAhead]
+        ask(for: Int(soon.source), in: keys, values)
+        ask(for: Int(soon.target), in: keys, values)
+      }
+      let (source, target) = (Int(moves[index].source), Int(moves[index].target))
+      keyLayout.move(from: source, to: target, in: keys)
+      valueLayout.move(from: source, to: target, in: values)
+    }
+  }
+
+  private func ask(
+    for slot: Int, in keys: FixedBuffer<UInt8>, _ values: FixedBuffer<UInt8>
+  ) {
+    keyLayout.ask(for: slot, in: keys)
+    valueLayout.ask(for: slot, in: values)
+  }
+
+  /// How many moves ahead slots are asked for.
+  private static var movesAhead: Int { 2 }
 }

@@ -16,6 +16,14 @@ package struct EvictionScratch: BitwiseCopyable {
         .assumingMemoryBound(to: Int64.self), count: scores.count)
   }
 
+  /// The same memory for tokens on their way to other slots.
+  var moves: FixedBuffer<SlotMove> {
+    // SAFETY: the same bytes; both types take eight of them, and any bits are a value.
+    unsafe FixedBuffer<SlotMove>(
+      unsafeBase: UnsafeMutableRawPointer(scores.unsafeBaseAddress)
+        .assumingMemoryBound(to: SlotMove.self), count: scores.count)
+  }
+
   /// What slots are ordered by, where ranks decide.
   package let keys: FixedBuffer<UInt32>  // [S]
 

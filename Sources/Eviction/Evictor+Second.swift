@@ -1,5 +1,5 @@
 package import Kernels
-import Units
+package import Units
 
 /// citrus-individual: the document's cache and the instruction's own share the slots.
 ///
@@ -22,11 +22,11 @@ extension Evictor {
 
   /// Evicts from both caches of a set, and gives the second one slots of its own.
   ///
-  /// `drop` tokens of the first one go; `copy` copies keys and values from slot to slot.
+  /// `drop` tokens of the first one go. Returns what is to be copied from slot to slot then, in the
+  /// memory of the scores.
   package func evictBoth(
-    _ drop: Int, from set: Int, scratch: EvictionScratch, _ kernels: KernelSet,
-    copy: (_ source: Int, _ target: Int) -> Void
-  ) {
+    _ drop: Int, from set: Int, scratch: EvictionScratch, _ kernels: KernelSet
+  ) -> FixedBuffer<SlotMove> {
     let state = progress
     let first = takenPositions(set)
     let isApart = state.secondLive > 0
@@ -48,7 +48,7 @@ extension Evictor {
       }
     }
     if drop > 0 { evict(drop, from: set, scratch: scratch, kernels) }
-    table.part(set, copy: copy)
+    return scratch.moves.extracting(0..<table.part(set, moves: scratch.moves))
   }
 
   /// Takes note that the second cache has become the first one, in every set.

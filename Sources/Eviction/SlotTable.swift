@@ -1,6 +1,12 @@
 package import Memory
 package import Units
 
+/// A token on its way from slot to slot.
+package struct SlotMove: BitwiseCopyable {
+  package let source: UInt32
+  package let target: UInt32
+}
+
 /// Which token every slot holds, for each set of slots: a set belongs to one KV head of one layer,
 /// or to all KV heads of a layer.
 ///
@@ -159,18 +165,22 @@ package struct SlotTable: BitwiseCopyable {
 
   /// Gives the second cache slots of its own for the tokens that it has in slots of the first one.
   ///
-  /// They are the lowest free ones. `copy` copies keys and values from slot to slot.
-  package func part(_ set: Int, copy: (_ source: Int, _ target: Int) -> Void) {
+  /// They are the lowest free ones. Writes from which slots to which keys and values are to be copied
+  /// into `moves`, and returns how many.
+  func part(_ set: Int, moves: FixedBuffer<SlotMove>) -> Int {
     let (positions, second, turns) = (positions(set), secondPositions(set), secondTurns(set))
     var target = Int(cursors[set])
+    var count = 0
     for slot in 0..<slots where positions[slot] != Self.free && second[slot] != Self.free {
       target = freeSlot(from: target, in: set)
-      copy(slot, target)
+      moves[count] = SlotMove(source: UInt32(slot), target: UInt32(target))
+      count += 1
       second[target] = second[slot]
       turns[target] = turns[slot]
       second[slot] = Self.free
     }
     cursors[set] = UInt32(target)
+    return count
   }
 
   /// Makes the second cache the first one; what the first one held is dropped.

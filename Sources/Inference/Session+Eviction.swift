@@ -178,9 +178,8 @@ extension Session {
     if evictor.progress.probeAdmitted > 0 { evictor.forgetProbe(in: set) }
     if now.evictsBoth {
       let (layer, heads) = heads(of: set)
-      evictor.evictBoth(now.dropped, from: set, scratch: scratch, kernels) { source, target in
-        for head in heads { cache.move(layer: layer, head: head, from: source, to: target) }
-      }
+      let moves = evictor.evictBoth(now.dropped, from: set, scratch: scratch, kernels)
+      for head in heads { cache.move(layer: layer, head: head, moves) }
       turnOver(set, table.secondPositions(set), table.secondTurns(set), scratch, thread)
     } else if now.dropped > 0 {
       if settings.policy.comparesValues { scoreDifferences(set, scratch) }
