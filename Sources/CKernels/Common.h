@@ -368,31 +368,65 @@ void SET(softmax)(const kernel_softmax *s) {
   for (size_t query = 0; query < s->queries; query++) s->sums[query] = softmax_row(s, query);
 }
 
-void SET(merge)(const kernel_merge *m) {
-  for (size_t first = 0; first < m->queries; first += 16) {
-    const size_t count = smaller_size(m->queries - first, 16);
-    const f32x16 part_top = load_some(m->part_tops + first, count);
-    const f32x16 total_top = load_some(m->total_tops + first, count);
-    const f32x16 top = larger(part_top, total_top);
-    f32x16 factors[2] = {total_top - top, part_top - top};
+// Runs of queries that are joined at once, at most.
+enum { MERGE_LANES = 64 };
+
+// Which runs of which queries: those of a run stand side by side.
+typedef struct {
+  size_t run, runs;
+  size_t query, queries;
+} merge_block;
+
+// What totals and parts are scaled by, for each lane; tops and sums are joined.
+INLINE void merge_factors(const kernel_merge *m, const merge_block *block, float *a, float *b) {
+  const size_t lanes = block->runs * block->queries;
+  const size_t first = block->run * m->queries + block->query;
+  float *tops = m->total_tops + block->query, *sums = m->total_sums + block->query;
+  for (size_t run = 0, lane = 0; run < block->runs; run++)
+    for (size_t query = 0; query < block->queries; query++, lane++) {
+      const float part = m->part_tops[first + run * m->queries + query], total = tops[query];
+      const float top = part > total ? part : total;
+      a[lane] = total - top;
+      b[lane] = part - top;
+      tops[query] = top;
+    }
+  for (size_t lane = lanes; lane % 16 != 0; lane++) a[lane] = b[lane] = 0.0f;
+  for (size_t lane = 0; lane < lanes; lane += 16) {
+    f32x16 factors[2] = {load16(a + lane), load16(b + lane)};
     exp_of_negative(factors, 2);
-    const f32x16 sum = fused(load_some(m->part_sums + first, count), factors[1],
-                             load_some(m->total_sums + first, count) * factors[0]);
-    store_some(m->total_sums + first, sum, count);
-    store_some(m->total_tops + first, top, count);
-    float a[16], b[16];
-    store16(a, factors[0]);
-    store16(b, factors[1]);
-    for (size_t query = 0; query < count; query++) {
-      const float *part = m->parts + (first + query) * m->stride;
-      float *total = m->totals + (first + query) * m->stride;
-      for (size_t d = 0; d < m->dimensions; d += 16) {
-        const size_t left = m->dimensions - d;
-        const f32x16 scaled = load_some(total + d, left) * a[query];
-        store_some(total + d, fused(load_some(part + d, left), (f32x16)b[query], scaled), left);
+    store16(a + lane, factors[0]);
+    store16(b + lane, factors[1]);
+  }
+  for (size_t run = 0, lane = 0; run < block->runs; run++)
+    for (size_t query = 0; query < block->queries; query++, lane++) {
+      const float part = m->part_sums[first + run * m->queries + query];
+      sums[query] = __builtin_elementwise_fma(part, b[lane], sums[query] * a[lane]);
+    }
+}
+
+void SET(merge)(const kernel_merge *m) {
+  float a[MERGE_LANES], b[MERGE_LANES];
+  const size_t queries = smaller_size(m->queries, MERGE_LANES), runs = MERGE_LANES / queries;
+  for (size_t run = 0; run < m->runs; run += runs)
+    for (size_t query = 0; query < m->queries; query += queries) {
+      const merge_block block = {run, smaller_size(runs, m->runs - run), query,
+                                 smaller_size(queries, m->queries - query)};
+      merge_factors(m, &block, a, b);
+      for (size_t q = 0; q < block.queries; q++) {
+        const float *parts = m->parts + (run * m->queries + query + q) * m->stride;
+        float *total = m->totals + (query + q) * m->stride;
+        for (size_t d = 0; d < m->dimensions; d += 16) {
+          const size_t left = m->dimensions - d;
+          f32x16 sum = load_some(total + d, left);
+          for (size_t r = 0; r < block.runs; r++) {
+            const size_t lane = r * block.queries + q;
+            const f32x16 part = load_some(parts + r * m->queries * m->stride + d, left);
+            sum = fused(part, (f32x16)b[lane], sum * a[lane]);
+          }
+          store_some(total + d, sum, left);
+        }
       }
     }
-  }
 }
 
 #endif

@@ -191,9 +191,8 @@ extension Session {
       let totals = own.totals.extracting(0..<rows, stride: stride)
       for head in heads {
         for row in 0..<rows { clearTotal(row, thread) }
-        for item in head * runs..<(head + 1) * runs {
-          join(parts.extracting(item * rows..<(item + 1) * rows, stride: stride), into: totals)
-        }
+        let all = head * runs * rows..<(head + 1) * runs * rows
+        join(parts.extracting(all, stride: stride), into: totals)
         for row in 0..<rows { finish(row: row, token: token, head: head * rows + row, thread) }
         guard isSeen else { continue }
         observe(
@@ -230,7 +229,7 @@ extension Session {
     attentionScratch[thread].totals.clear(row: row, from: row * Scratch.stride(d), dimension: d)
   }
 
-  /// Joins the rows of one run to the same rows of `totals`.
+  /// Joins the rows of some runs to `totals`, which has those of one.
   @inline(never)
   func join(_ parts: AttentionParts, into totals: AttentionParts) {
     kernels.merge(

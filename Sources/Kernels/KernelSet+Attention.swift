@@ -168,31 +168,32 @@ extension KernelSet {
   /// The top of a row of which nothing has been seen.
   package static var emptyTop: Float { -0x1p127 }
 
-  /// Joins what `softmax` and `weightedSum` made of one run to the runs before it.
+  /// Joins what `softmax` and `weightedSum` made of some runs to the runs before them, in order.
   ///
   /// t = max(total top, part top); the total is scaled by e^(total top − t), the part by
   /// e^(part top − t), and both are added; the sums alike. A total starts as zeros with
-  /// `emptyTop`. `parts` and `totals` are [queries][stride], of which the first `dimension` elements
-  /// are joined; tops and sums have one element per query.
+  /// `emptyTop`. `parts` are [runs][queries][stride], `totals` [queries][stride], of which the first
+  /// `dimension` elements are joined; tops and sums have one element per row.
   package func merge(
     parts: FixedBuffer<Float>, tops: FixedBuffer<Float>, sums: FixedBuffer<Float>,
     into totals: FixedBuffer<Float>, totalTops: FixedBuffer<Float>, totalSums: FixedBuffer<Float>,
     stride: Int, dimension: Int
   ) {
-    let queries = tops.count
-    guard queries > 0 else { return }
-    precondition(sums.count == queries, "a sum for every query")
-    precondition(
-      totalTops.count == queries && totalSums.count == queries, "a total for every query")
+    let (rows, queries) = (tops.count, totalTops.count)
+    guard rows > 0 && queries > 0 else { return }
+    precondition(rows % queries == 0, "every run has all queries")
+    precondition(sums.count == rows, "a sum for every row")
+    precondition(totalSums.count == queries, "a total for every query")
     precondition(dimension >= 0 && dimension <= stride, "a row holds a head")
-    let last = dimension == 0 ? 0 : (queries - 1) * stride + dimension
-    precondition(parts.count >= last && totals.count >= last, "a row for every query")
+    func elements(_ rows: Int) -> Int { dimension == 0 ? 0 : (rows - 1) * stride + dimension }
+    precondition(parts.count >= elements(rows), "a row for every query of every run")
+    precondition(totals.count >= elements(queries), "a row for every query")
     // SAFETY: the lines above keep every index inside.
     var arguments = unsafe kernel_merge(
       parts: parts.unsafeBaseAddress, part_tops: tops.unsafeBaseAddress,
       part_sums: sums.unsafeBaseAddress, totals: totals.unsafeBaseAddress,
       total_tops: totalTops.unsafeBaseAddress, total_sums: totalSums.unsafeBaseAddress,
-      queries: queries, stride: stride, dimensions: dimension)
+      runs: rows / queries, queries: queries, stride: stride, dimensions: dimension)
     unsafe table.pointee.merge(&arguments)
   }
 }

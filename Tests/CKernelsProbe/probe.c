@@ -206,7 +206,7 @@ static void join(const kernel_table *k, float *tops, float *totals, size_t queri
                  size_t dimension) {
   for (size_t query = 1; query < queries; query++) {
     kernel_merge m = {b + query * dimension, tops + query, totals + query, b, tops, totals,
-                      1, dimension, dimension};
+                      1, 1, dimension, dimension};
     k->merge(&m);
     fold_in(b, dimension * 4);
     fold_in(totals, 4);

@@ -125,7 +125,9 @@ private struct RandomHead {
     let kernels = KernelSet(set)
     var random = Random(seed: 21)
     let runTops = [KernelSet.emptyTop, 1, 1.5, -200, 90, KernelSet.emptyTop, 89.99] as [Float]
-    for (dimension, queries) in [(6, 1), (48, 3), (64, 12), (80, 16), (128, 35), (0, 2)] {
+    for (dimension, queries) in [
+      (6, 1), (48, 3), (64, 12), (80, 16), (128, 35), (16, 70), (0, 2),
+    ] {
       let stride = dimension + queries % 4
       var expected = Array(
         repeating: (
@@ -134,18 +136,21 @@ private struct RandomHead {
       let totals = buffer([Float](repeating: 0, count: queries * stride))
       let totalTops = buffer(expected.map(\.top))
       let totalSums = buffer(expected.map(\.sum))
-      for run in runTops.indices {
-        let parts = buffer([Float](repeating: 0, count: queries * stride))
-        let tops = buffer([Float](repeating: 0, count: queries))
-        let sums = buffer([Float](repeating: 0, count: queries))
-        for query in 0..<queries {
-          tops[query] = runTops[(run + query) % runTops.count]
-          let isEmpty = tops[query] == KernelSet.emptyTop
+      // Alone, or several at one go.
+      for runs in [[0], [1, 2], [3, 4, 5], [6]] {
+        let rows = runs.count * queries
+        let parts = buffer([Float](repeating: 0, count: rows * stride))
+        let tops = buffer([Float](repeating: 0, count: rows))
+        let sums = buffer([Float](repeating: 0, count: rows))
+        for row in 0..<rows {
+          let (run, query) = (runs[row / queries], row % queries)
+          tops[row] = runTops[(run + query) % runTops.count]
+          let isEmpty = tops[row] == KernelSet.emptyTop
           let part =
             isEmpty ? [Float](repeating: 0, count: dimension) : random.floats(dimension)
-          for index in part.indices { parts[query * stride + index] = part[index] }
-          sums[query] = isEmpty ? 0 : 1 + Float(random.below(1000)) / 7
-          Reference.merge(part: part, top: tops[query], sum: sums[query], into: &expected[query])
+          for index in part.indices { parts[row * stride + index] = part[index] }
+          sums[row] = isEmpty ? 0 : 1 + Float(random.below(1000)) / 7
+          Reference.merge(part: part, top: tops[row], sum: sums[row], into: &expected[query])
         }
         kernels.merge(
           parts: parts, tops: tops, sums: sums, into: totals, totalTops: totalTops,

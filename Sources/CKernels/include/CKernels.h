@@ -90,16 +90,17 @@ typedef struct {
   ptrdiff_t ahead;         // from what is read to what is read next, which is asked for meanwhile
 } kernel_weighted_sum;
 
-// Joins one run of slots to those before it, as if all had been one. For each query: t = larger
-// top, a = exp(total_top - t), b = exp(part_top - t), total = fma(part, b, total * a), the sum
-// alike.
+// Joins runs of slots to those before them, one after the other, as if all had been one. For each
+// query: t = larger top, a = exp(total_top - t), b = exp(part_top - t), total = fma(part, b,
+// total * a), the sum alike.
 typedef struct {
-  const float *parts;      // [queries][stride]
-  const float *part_tops;  // [queries]
-  const float *part_sums;  // [queries]
+  const float *parts;      // [runs][queries][stride]
+  const float *part_tops;  // [runs][queries]
+  const float *part_sums;  // [runs][queries]
   float *totals;           // [queries][stride]
   float *total_tops;       // [queries]
   float *total_sums;       // [queries]
+  size_t runs;
   size_t queries;
   size_t stride;
   size_t dimensions;
