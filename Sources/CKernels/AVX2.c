@@ -111,7 +111,8 @@ INLINE void dots_int8_single(const uint8_t *w, int quads, const int8_t *x, ptrdi
 
 // Rows that are not negative are the unsigned side as they are; two products fit 16 bits.
 INLINE void dots_int8_positive(const uint8_t *w, const row_group *x, const int rows,
-                               ptrdiff_t ahead, i32x16 *dot) {
+                               const int tiles, const int asked, ptrdiff_t ahead, i32x16 *dot) {
+  (void)tiles, (void)asked;
   const __m256i ones = _mm256_set1_epi16(1);
   __m256i sum[KERNEL_ROWS][2];
   clear(sum, rows);

@@ -20,7 +20,7 @@
 #define KERNEL_FEW_ROWS 3
 #define KERNEL_WIDENS 0
 #define KERNEL_PREPARES 0
-#define KERNEL_POSITIVE 1
+#define KERNEL_POSITIVE 2
 #define KERNEL_BIAS 128
 #define KERNEL_ASKS_AHEAD 1
 #define KERNEL_TILES 3
@@ -88,14 +88,19 @@ INLINE void dots_int8(const uint8_t *w, int quads, const row_group *x, const int
 
 // Rows that are not negative are the unsigned side as they are.
 INLINE void dots_int8_positive(const uint8_t *w, const row_group *x, const int rows,
-                               ptrdiff_t ahead, i32x16 *dot) {
-  UNROLL for (int r = 0; r < rows; r++) dot[r] = 0;
+                               const int tiles, const int asked, ptrdiff_t ahead, i32x16 *dot) {
+  UNROLL for (int i = 0; i < tiles * rows; i++) dot[i] = 0;
   for (int step = 0; step < 8; step++) {
-    ask_ahead(w + step * 64, ahead);
-    const i32x16 weights = (i32x16)load64(w + step * 64);
+    i32x16 weights[KERNEL_POSITIVE];
+    UNROLL for (int n = 0; n < tiles; n++) {
+      const uint8_t *line = w + n * 512 + step * 64;
+      if (n >= asked) ask_ahead(line, ahead);
+      weights[n] = (i32x16)load64(line);
+    }
     UNROLL for (int r = 0; r < rows; r++) {
       const u8x64 four = (u8x64)broadcast4(quants_of(x, r) + step * 4);
-      dot[r] = dot_bytes(dot[r], four, weights);
+      UNROLL for (int n = 0; n < tiles; n++)
+        dot[n * rows + r] = dot_bytes(dot[n * rows + r], four, weights[n]);
     }
   }
 }

@@ -56,7 +56,8 @@ INLINE void dots_int8(const uint8_t *w, int quads, const row_group *x, const int
 
 // Rows that are not negative are the unsigned side as they are.
 INLINE void dots_int8_positive(const uint8_t *w, const row_group *x, const int rows,
-                               ptrdiff_t ahead, i32x16 *dot) {
+                               const int tiles, const int asked, ptrdiff_t ahead, i32x16 *dot) {
+  (void)tiles, (void)asked;
   __m256i sum[KERNEL_ROWS][2];
   for (int r = 0; r < rows; r++) sum[r][0] = sum[r][1] = _mm256_setzero_si256();
   for (int q = 0; q < 8; q++) {

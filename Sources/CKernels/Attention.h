@@ -156,26 +156,36 @@ INLINE void weigh(const uint8_t *scales, size_t groups, size_t slot, const float
     }
 }
 
-// Adds one tile of a block of values to [rows][16].
-INLINE void add_value_tile(const uint8_t *w, const row_group *group, const int format,
-                           const int rows, ptrdiff_t ahead, float *acc) {
-  i32x16 dot[KERNEL_ROWS];
-  if (is_positive(format)) dots_int8_positive(w, group, rows, ahead, dot);
+// Adds one or two tiles of a block of values that belong to one group to [tiles][rows][16]; the
+// first `asked` of them ask for nothing.
+INLINE void add_value_tiles(const uint8_t *w, const row_group *group, const int format,
+                            const int rows, const int tiles, const int asked, ptrdiff_t ahead,
+                            float *acc) {
+  i32x16 dot[2 * KERNEL_ROWS];
+  if (asked == tiles) ahead = 0;
+  if (is_positive(format)) dots_int8_positive(w, group, rows, tiles, asked, ahead, dot);
   else dots(w, format, 32, group, rows, ahead, dot);
-  for (int r = 0; r < rows; r++, acc += 16)
-    store16(acc, fused(to_float(dot[r]), (f32x16)group->scales[r], load16(acc)));
+  for (int n = 0; n < tiles; n++)
+    for (int r = 0; r < rows; r++, acc += 16)
+      store16(acc, fused(to_float(dot[n * rows + r]), (f32x16)group->scales[r], load16(acc)));
 }
 
 // Adds tiles [first, end) of a block of values to [dimensions / 16][rows][16]. What lies ahead of
 // the very first softmax has asked for, if three queries or more took part.
 INLINE void add_values(const kernel_weighted_sum *s, const uint8_t *block, size_t first, size_t end,
                        const weighted_rows *y, const int format, const int rows, float *acc) {
+  const int pairs = is_positive(format) && KERNEL_POSITIVE > 1;
   acc += first * (size_t)rows * 16;
-  for (size_t tile = first; tile < end; tile++, acc += rows * 16) {
+  for (size_t tile = first; tile < end;) {
     const uint8_t *w = block + tile * group_quant_bytes(format);
     const row_group *group = &y->groups[(tile - first) / 2];
-    if (tile == 0 && rows > 2) add_value_tile(w, group, format, rows, 0, acc);
-    else add_value_tile(w, group, format, rows, s->ahead, acc);
+    const int asked = tile == 0 && rows > 2, tiles = pairs && end - tile > 1 ? 2 : 1;
+    if (asked && tiles == 2) add_value_tiles(w, group, format, rows, 2, 1, s->ahead, acc);
+    else if (asked) add_value_tiles(w, group, format, rows, 1, 1, s->ahead, acc);
+    else if (tiles == 2) add_value_tiles(w, group, format, rows, 2, 0, s->ahead, acc);
+    else add_value_tiles(w, group, format, rows, 1, 0, s->ahead, acc);
+    tile += (size_t)tiles;
+    acc += tiles * rows * 16;
   }
 }
 

@@ -10,8 +10,9 @@
 //   dots_int8 (of attention) what split leaves, with what it returns as starts
 //   KERNEL_PREPARES 1: prepare and dots_prepared keep a group of weights unpacked for many rows
 //   of a matmul
-//   KERNEL_POSITIVE 1: dots_int8_positive(w, x, rows, ahead, dot), dots_int8 for 32 k of rows that
-//   are not negative, is cheaper
+//   KERNEL_POSITIVE: how many tiles dots_int8_positive(w, x, rows, tiles, asked, ahead, dot) takes
+//   at most; 0: there is none. It is dots_int8 for 32 k of rows that are not negative, cheaper;
+//   dot[tile * rows + row]; the first `asked` tiles ask for nothing
 //   KERNEL_BIAS: what dots_int8 adds to weights to make them unsigned, or 0
 //   KERNEL_ASKS_AHEAD 1: asks for the weights of one token ahead of their use. They are one stream,
 //   which some processors read ahead best by themselves (measured: Zen 4 does, Zen 5 does not)
@@ -37,8 +38,8 @@ INLINE int32_t split(const int8_t *quants, int16_t *to) { return (void)quants, (
 
 #if !KERNEL_POSITIVE
 INLINE void dots_int8_positive(const uint8_t *w, const row_group *x, const int rows,
-                               ptrdiff_t ahead, i32x16 *dot) {
-  (void)w, (void)x, (void)rows, (void)ahead, (void)dot;
+                               const int tiles, const int asked, ptrdiff_t ahead, i32x16 *dot) {
+  (void)w, (void)x, (void)rows, (void)tiles, (void)asked, (void)ahead, (void)dot;
 }
 #endif
 
