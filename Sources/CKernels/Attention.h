@@ -47,7 +47,7 @@ INLINE void score_group(const uint8_t *quants, const uint8_t *scales, const row_
                         const int format, const int length, const int rows, ptrdiff_t ahead,
                         f32x16 *acc) {
   i32x16 dot[KERNEL_ROWS];
-  dots(quants, format, length, group, rows, ahead, dot);
+  cache_dots(quants, format, length, group, rows, ahead, dot);
   accumulate(dot, load_halves(scales), 0.0f, group, format, rows, acc);
 }
 
@@ -58,10 +58,10 @@ INLINE void score_tile(const kernel_scores *s, const uint8_t *tile, const query_
   const size_t full = s->dimensions / 32, rest = s->dimensions % 32;
   for (int r = 0; r < rows; r++) acc[r] = 0.0f;
   for (size_t g = 0; g < full; g++)
-    score_group(tile + g * group_quant_bytes(format), scales + g * 32, &q->groups[g], format, 32,
+    score_group(tile + g * cache_group_bytes(format), scales + g * 32, &q->groups[g], format, 32,
                 rows, s->ahead, acc);
   if (rest > 0)
-    score_group(tile + full * group_quant_bytes(format), scales + full * 32, &q->groups[full],
+    score_group(tile + full * cache_group_bytes(format), scales + full * 32, &q->groups[full],
                 format, (int)rest, rows, s->ahead, acc);
 }
 
@@ -161,7 +161,7 @@ INLINE void add_value_tile(const uint8_t *w, const row_group *group, const int f
                            const int rows, ptrdiff_t ahead, float *acc) {
   i32x16 dot[KERNEL_ROWS];
   if (is_positive(format)) dots_int8_positive(w, group, rows, ahead, dot);
-  else dots(w, format, 32, group, rows, ahead, dot);
+  else cache_dots(w, format, 32, group, rows, ahead, dot);
   for (int r = 0; r < rows; r++, acc += 16)
     store16(acc, fused(to_float(dot[r]), (f32x16)group->scales[r], load16(acc)));
 }
@@ -172,7 +172,7 @@ INLINE void add_values(const kernel_weighted_sum *s, const uint8_t *block, size_
                        const weighted_rows *y, const int format, const int rows, float *acc) {
   acc += first * (size_t)rows * 16;
   for (size_t tile = first; tile < end; tile++, acc += rows * 16) {
-    const uint8_t *w = block + tile * group_quant_bytes(format);
+    const uint8_t *w = block + tile * cache_group_bytes(format);
     const row_group *group = &y->groups[(tile - first) / 2];
     if (tile == 0 && rows > 2) add_value_tile(w, group, format, rows, 0, acc);
     else add_value_tile(w, group, format, rows, s->ahead, acc);
