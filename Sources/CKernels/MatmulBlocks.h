@@ -18,8 +18,9 @@ INLINE void block_group(const kernel_matmul *m, const uint8_t *tile, size_t grou
   const weight_group at = weight_group_at(tile, m->groups, group, format);
   prepared_strip prepared[STRIPS_MAX];
   prepare(at.quants, format, prepared);
-  for (size_t i = 0; i < weight_group_bytes(format); i += 64)
-    ask(at.quants + weight_group_bytes(format) + i);
+  // int4 is asked for, a line with each set: in bursts of whole groups it would come too late.
+  const uint8_t *next = at.quants + weight_group_bytes(format);
+  if (format != INT8) ask(next + WEIGHT_QUANT_BYTES);
   for (int strip = 0; strip < tile_strips(format); strip++, sums++) {
     const f32x16 scale = load_halves(at.scales + strip * 32);
     const f32x16 minimum = load_minimums(&at, format, strip);
@@ -28,7 +29,8 @@ INLINE void block_group(const kernel_matmul *m, const uint8_t *tile, size_t grou
       f32x16 acc[KERNEL_ROWS];
       // Read again for each set: kept for all of them it would only be copied, registers are few.
       const prepared_strip *w = &prepared[strip];
-      __asm__("" : "+r"(w));
+      if (format != INT8) __asm__("" : "+r"(w));
+      if (format != INT8 && strip == 0) ask(next + s * 64);
       dots_prepared(w, format, &rows[s], dot);
       for (int r = 0; r < KERNEL_ROWS; r++) acc[r] = load16((*sums)[s][r]);
       accumulate(dot, scale, minimum, &rows[s], format, KERNEL_ROWS, acc);

@@ -132,7 +132,7 @@ import Units
       error: .matrix(.value, layer: 0, .offset, found: .max, expected: 65_536 * 5)),
     Defect(
       name: "matrix bytes", offset: matrix + 32, value: 1, width: 8,
-      error: .matrix(.value, layer: 0, .bytes, found: 1, expected: 3 * 576)),
+      error: .matrix(.value, layer: 0, .bytes, found: 1, expected: 2 * 1152)),
     Defect(
       name: "vector role", offset: vector, value: 1,
       error: .vector(.attentionNorm, layer: 0, .role, found: 1, expected: 2)),
