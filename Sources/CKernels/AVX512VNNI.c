@@ -96,19 +96,6 @@ INLINE void add_step(const uint8_t *const *w, int step, const int format, const 
   }
 }
 
-INLINE void add_steps(const uint8_t *const *w, int steps, const int format, const int first,
-                      const int strips, const int8_t *x, const int rows, ptrdiff_t ahead,
-                      i32x16 *dot) {
-  if (rows == 1) {
-    for (int step = 0; step < steps; step++)
-      add_step(w, step, format, first, strips, x, 1, ahead, dot);
-    return;
-  }
-#pragma clang loop unroll_count(2)  // more would be held in more registers than there are
-  for (int step = 0; step < steps; step++)
-    add_step(w, step, format, first, strips, x, rows, ahead, dot);
-}
-
 INLINE void strip_dots(const uint8_t *const *w, const int format, const int first, const int strips,
                        const int8_t *x, const int32_t *sums, const int rows, ptrdiff_t ahead,
                        f32x16 *dot) {
@@ -117,7 +104,14 @@ INLINE void strip_dots(const uint8_t *const *w, const int format, const int firs
   UNROLL for (int n = 0; n < strips; n++)
     UNROLL for (int r = 0; r < rows; r++)
       sum[n * rows + r] = starts.strips[(first + n) % tile_strips(format)][r];
-  add_steps(w, WEIGHT_STEPS, format, first, strips, x, rows, ahead, sum);
+  if (rows == 1) {
+    for (int step = 0; step < WEIGHT_STEPS; step++)
+      add_step(w, step, format, first, strips, x, 1, ahead, sum);
+  } else {
+#pragma clang loop unroll_count(2)  // more would be held in more registers than there are
+    for (int step = 0; step < WEIGHT_STEPS; step++)
+      add_step(w, step, format, first, strips, x, rows, ahead, sum);
+  }
   UNROLL for (int n = 0; n < strips; n++)
     UNROLL for (int r = 0; r < rows; r++)
       dot[n * rows + r] =
@@ -127,7 +121,14 @@ INLINE void strip_dots(const uint8_t *const *w, const int format, const int firs
 INLINE void dots_int8(const uint8_t *w, int quads, const row_group *x, const int rows,
                       ptrdiff_t ahead, i32x16 *dot) {
   UNROLL for (int r = 0; r < rows; r++) dot[r] = x->starts[r];
-  add_steps(&w, quads, INT8, 0, 1, quants_of(x, 0), rows, ahead, dot);
+  if (rows == 1) {
+    for (int q = 0; q < quads; q++)
+      add_step(&w, q, INT8, 0, 1, quants_of(x, 0), 1, ahead, dot);
+    return;
+  }
+#pragma clang loop unroll(disable)
+  for (int q = 0; q < quads; q++)
+    add_step(&w, q, INT8, 0, 1, quants_of(x, 0), rows, ahead, dot);
 }
 
 // Rows that are not negative are the unsigned side as they are.

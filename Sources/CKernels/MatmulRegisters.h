@@ -84,9 +84,10 @@ INLINE void matmul_strips(const kernel_matmul *m, size_t strip, const int first,
   const uint8_t *tile = m->tiles + strip / strips * m->tile_bytes;
   const strip_set set = {m, tile, m->output + strip * 16, first, count};
   const size_t sets = (rows + step - 1) / step;
+  // As much as these strips are, from behind the tile where they end: of a tile begun all is read.
+  const size_t next = strip + (size_t)count + strips - 1;
   const size_t bytes = (size_t)count * weight_group_bytes(format) / strips;
-  asked_memory asked = {m->tiles + (strip + (size_t)count) * m->tile_bytes / strips,
-                        (bytes + sets - 1) / sets};
+  asked_memory asked = {m->tiles + next * m->tile_bytes / strips, (bytes + sets - 1) / sets};
   for (size_t row = 0; row < rows; row += RUN_SETS * step)
     for (size_t begin = 0; begin < m->groups; begin += RUN_GROUPS)
       for (size_t s = 0; s < RUN_SETS && row + s * step < rows; s++)
