@@ -124,14 +124,15 @@ INLINE void token_group(const kernel_rows *x, const weight_group *at, size_t g, 
 // One token: the weights pass through registers once, in the order of their addresses.
 INLINE void matmul_token(const kernel_matmul *m, const uint8_t *tile, float *output,
                          const int format) {
-  const size_t pair_bytes = 2 * weight_group_bytes(format);
+  const size_t step = format == INT8 ? 2 : 1, bytes = step * weight_group_bytes(format);
   f32x16 acc[STRIPS_MAX] = {0.0f, 0.0f};
   size_t g = 0;
-  for (; g + 2 <= m->groups; g += 2, tile += pair_bytes) {
-    // With two groups known to be there the places are constants.
-    const weight_group first = weight_group_at(tile, 2, 0, format);
-    const weight_group second = weight_group_at(tile, 2, 1, format);
+  for (; g + step <= m->groups; g += step, tile += bytes) {
+    // With both groups of a pair known to be there the places are constants.
+    const weight_group first = weight_group_at(tile, step, 0, format);
     token_group(&m->tokens, &first, g, format, acc);
+    if (step == 1) continue;
+    const weight_group second = weight_group_at(tile, step, 1, format);
     token_group(&m->tokens, &second, g + 1, format, acc);
   }
   if (g < m->groups) {
