@@ -128,7 +128,7 @@ let package = Package(
         "Units", "Memory", "Profiles", "Quantization", "Kernels", "ModelFormat", "Tokenization",
         "Cache", "Inference", "Commands", "Packing", "TestSupport",
       ]),
-    tests("QuantizationTests", ["Units", "Quantization"]),
+    tests("QuantizationTests", ["Units", "Quantization", "TestSupport"]),
     tests("KernelsTests", ["Units", "Quantization", "Kernels", "TestSupport"]),
     tests("ProfilesTests", ["Units", "Profiles"]),
     tests("ModelFormatTests", ["Units", "Quantization", "Kernels", "ModelFormat", "Packing"]),

@@ -85,7 +85,7 @@ package enum RandomWeights {
         unsafe words[word] = quants(random.next(), layout.format)
       }
       for group in 0..<layout.groups {
-        for row in 0..<WeightFormat.tileRows {
+        for row in 0..<layout.format.tileRows {
           let half = scale | UInt16(truncatingIfNeeded: random.next() >> 58)
           let offset = layout.scaleOffset(row: row, group: group)
           bytes[offset] = UInt8(truncatingIfNeeded: half)

@@ -48,6 +48,9 @@ INLINE __m256i load32(const uint8_t *p) { return _mm256_loadu_si256((const __m25
 INLINE __m256i low_nibbles(__m256i w) { return _mm256_and_si256(w, _mm256_set1_epi8(15)); }
 INLINE __m256i high_nibbles(__m256i w) { return low_nibbles(_mm256_srli_epi16(w, 4)); }
 
+// Other sign bits: signed bytes plus 128, and nibbles of strip 1 of a tile as they are in strip 0.
+INLINE __m256i biased(__m256i w) { return _mm256_xor_si256(w, _mm256_set1_epi8((char)0x80)); }
+
 INLINE void store_dots(__m256i (*sum)[2], const int rows, i32x16 *dot) {
   for (int r = 0; r < rows; r++) __builtin_memcpy(&dot[r], sum[r], 64);
 }

@@ -9,11 +9,10 @@
 #define KERNEL_ROWS 4
 #define KERNEL_FEW_ROWS 3
 #define KERNEL_WIDENS 1
-#define KERNEL_PREPARES 1
 #define KERNEL_POSITIVE 1
 #define KERNEL_BIAS 0
 #define KERNEL_ASKS_AHEAD 0
-#define KERNEL_TILES 1
+#define KERNEL_STRIPS 1
 #define KERNEL_STARTS
 #include "AVX.h"
 #include "Rows.h"
@@ -171,10 +170,31 @@ INLINE void start_nibbles(const row_group *x, const int format, const int rows,
 }
 
 // Nibbles are unsigned: vpmaddubsw, and a whole group fits 16 bits.
-INLINE void dots_int4(const uint8_t *w, int octets, const row_group *x, const int format,
-                      const int rows, ptrdiff_t ahead, i32x16 *dot) {
+INLINE void dots_int4(const uint8_t *w, const row_group *x, const int format, ptrdiff_t ahead,
+                      f32x16 *dot) {
+  __m256i sum[STRIPS_MAX][2];
+  i32x16 sums[STRIPS_MAX];
+  start_nibbles(x, format, 1, sum);
+  start_nibbles(x, format, 1, sum + 1);
+  for (int step = 0; step < WEIGHT_STEPS; step++) {
+    ask_ahead(w + step * 64, ahead);
+    const __m256i four = broadcast4(quants_of(x, 0) + step * 4);
+    for (int i = 0; i < 2; i++) {
+      const __m256i bytes = biased(load32(w + step * 64 + i * 32));
+      sum[0][i] = _mm256_add_epi16(sum[0][i], _mm256_maddubs_epi16(low_nibbles(bytes), four));
+      sum[1][i] = _mm256_add_epi16(sum[1][i], _mm256_maddubs_epi16(high_nibbles(bytes), four));
+    }
+    // In this order: all steps at once take more registers than there are.
+    __asm__("" : "+x"(sum[0][0]), "+x"(sum[0][1]), "+x"(sum[1][0]), "+x"(sum[1][1]));
+  }
+  store_pairs(sum, STRIPS_MAX, sums);
+  for (int n = 0; n < STRIPS_MAX; n++) dot[n] = to_float(sums[n]);
+}
+
+INLINE void dots_cached_int4(const uint8_t *w, int octets, const row_group *x, const int rows,
+                             ptrdiff_t ahead, i32x16 *dot) {
   __m256i sum[KERNEL_ROWS][2];
-  start_nibbles(x, format, rows, sum);
+  start_nibbles(x, INT4, rows, sum);
   for (int o = 0; o < octets; o++) {
     ask_ahead(w + o * 64, ahead);
     __m256i a = load32(w + o * 64), b = load32(w + o * 64 + 32);
@@ -186,21 +206,27 @@ INLINE void dots_int4(const uint8_t *w, int octets, const row_group *x, const in
   store_pairs(sum, rows, dot);
 }
 
-// A group of weights unpacked: per 64 bytes the even bytes or low nibbles, then the others.
+// A strip of a group of weights unpacked: for each four k the even bytes of int8, then the odd
+// ones, or the nibbles.
 typedef struct {
   _Alignas(64) __m256i part[32];
-} prepared_group;
+} prepared_strip;
 
-INLINE void prepare(const uint8_t *w, const int format, prepared_group *to) {
-  for (int i = 0; i < (format == INT8 ? 8 : 4); i++)
+INLINE void prepare(const uint8_t *w, const int format, prepared_strip *to) {
+  for (int step = 0; step < WEIGHT_STEPS; step++)
     for (int j = 0; j < 2; j++) {
-      __m256i v = load32(w + i * 64 + j * 32);
-      to->part[i * 4 + j] = format == INT8 ? even_bytes(v) : low_nibbles(v);
-      to->part[i * 4 + 2 + j] = format == INT8 ? odd_bytes(v) : high_nibbles(v);
+      __m256i v = load32(w + step * 64 + j * 32);
+      if (format == INT8) {
+        to->part[step * 4 + j] = even_bytes(v);
+        to->part[step * 4 + 2 + j] = odd_bytes(v);
+      } else {
+        to[0].part[step * 2 + j] = low_nibbles(v);
+        to[1].part[step * 2 + j] = high_nibbles(biased(v));
+      }
     }
 }
 
-INLINE void dots_prepared(const prepared_group *w, const int format, const row_group *x,
+INLINE void dots_prepared(const prepared_strip *w, const int format, const row_group *x,
                           i32x16 *dot) {
   __m256i sum[KERNEL_ROWS][2];
   if (format == INT8) clear(sum, KERNEL_ROWS);

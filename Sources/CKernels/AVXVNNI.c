@@ -16,16 +16,12 @@
 #define KERNEL_ROWS 4
 #define KERNEL_FEW_ROWS 3
 #define KERNEL_WIDENS 0
-#define KERNEL_PREPARES 1
 #define KERNEL_POSITIVE 1
 #define KERNEL_BIAS 128
 #define KERNEL_ASKS_AHEAD 0
-#define KERNEL_TILES 1
+#define KERNEL_STRIPS 1
 #include "AVX.h"
 #include "Rows.h"
-
-// Unsigned bytes: int8 weights plus 128, nibbles as they are.
-INLINE __m256i biased(__m256i w) { return _mm256_xor_si256(w, _mm256_set1_epi8((char)0x80)); }
 
 // sum[row][half] += 4 k of each row, starting at x[k]; `positive`: rows are the unsigned side.
 INLINE void add_quad(const __m256i *w, const row_group *x, int k, const int positive,
@@ -68,9 +64,29 @@ INLINE void dots_int8_positive(const uint8_t *w, const row_group *x, const int r
   store_dots(sum, rows, dot);
 }
 
-INLINE void dots_int4(const uint8_t *w, int octets, const row_group *x, const int format,
-                      const int rows, ptrdiff_t ahead, i32x16 *dot) {
+// Strip 1 comes with strip 0: bytes are nibbles of the latter plus 16 times those of the former.
+INLINE void dots_int4(const uint8_t *w, const row_group *x, const int format, ptrdiff_t ahead,
+                      f32x16 *dot) {
   (void)format;
+  __m256i low[1][2], both[1][2];
+  i32x16 sums[2];
+  start(low, x, 1);
+  both[0][0] = both[0][1] = _mm256_set1_epi32(17 * x->starts[0]);
+  for (int step = 0; step < WEIGHT_STEPS; step++) {
+    ask_ahead(w + step * 64, ahead);
+    __m256i a = load32(w + step * 64), b = load32(w + step * 64 + 32);
+    __m256i nibbles[2] = {low_nibbles(a), low_nibbles(b)}, bytes[2] = {biased(a), biased(b)};
+    add_quad(nibbles, x, step * 4, 0, 1, low);
+    add_quad(bytes, x, step * 4, 0, 1, both);
+  }
+  store_dots(low, 1, sums);
+  store_dots(both, 1, sums + 1);
+  dot[0] = to_float(sums[0]);
+  dot[1] = to_float((sums[1] - sums[0]) >> 4);
+}
+
+INLINE void dots_cached_int4(const uint8_t *w, int octets, const row_group *x, const int rows,
+                             ptrdiff_t ahead, i32x16 *dot) {
   __m256i sum[KERNEL_ROWS][2];
   start(sum, x, rows);
   for (int o = 0; o < octets; o++) {
@@ -83,30 +99,26 @@ INLINE void dots_int4(const uint8_t *w, int octets, const row_group *x, const in
   store_dots(sum, rows, dot);
 }
 
-// A group of weights as unsigned bytes, 64 for each four k.
+// A strip of a group of weights as unsigned bytes, 64 for each four k.
 typedef struct {
-  _Alignas(64) __m256i part[8][2];
-} prepared_group;
+  _Alignas(64) __m256i part[WEIGHT_STEPS][2];
+} prepared_strip;
 
-INLINE void prepare(const uint8_t *w, const int format, prepared_group *to) {
-  for (int i = 0; i < (format == INT8 ? 8 : 4); i++)
+INLINE void prepare(const uint8_t *w, const int format, prepared_strip *to) {
+  for (int step = 0; step < WEIGHT_STEPS; step++)
     for (int j = 0; j < 2; j++) {
-      __m256i v = load32(w + i * 64 + j * 32);
-      if (format == INT8) {
-        to->part[i][j] = biased(v);
-      } else {
-        to->part[i * 2][j] = low_nibbles(v);
-        to->part[i * 2 + 1][j] = high_nibbles(v);
-      }
+      __m256i v = biased(load32(w + step * 64 + j * 32));
+      to[0].part[step][j] = format == INT8 ? v : low_nibbles(v);
+      if (format != INT8) to[1].part[step][j] = high_nibbles(v);
     }
 }
 
-INLINE void dots_prepared(const prepared_group *w, const int format, const row_group *x,
+INLINE void dots_prepared(const prepared_strip *w, const int format, const row_group *x,
                           i32x16 *dot) {
   (void)format;
   __m256i sum[KERNEL_ROWS][2];
   start(sum, x, KERNEL_ROWS);
-  for (int q = 0; q < 8; q++) add_quad(w->part[q], x, q * 4, 0, KERNEL_ROWS, sum);
+  for (int q = 0; q < WEIGHT_STEPS; q++) add_quad(w->part[q], x, q * 4, 0, KERNEL_ROWS, sum);
   store_dots(sum, KERNEL_ROWS, dot);
 }
 

@@ -47,7 +47,7 @@ INLINE void score_group(const uint8_t *quants, const uint8_t *scales, const row_
                         const int format, const int length, const int rows, ptrdiff_t ahead,
                         f32x16 *acc) {
   i32x16 dot[KERNEL_ROWS];
-  dots(quants, format, length, group, rows, ahead, dot);
+  cache_dots(quants, format, length, group, rows, ahead, dot);
   accumulate(dot, load_halves(scales), 0.0f, group, format, rows, acc);
 }
 
@@ -58,10 +58,10 @@ INLINE void score_tile(const kernel_scores *s, const uint8_t *tile, const query_
   const size_t full = s->dimensions / 32, rest = s->dimensions % 32;
   for (int r = 0; r < rows; r++) acc[r] = 0.0f;
   for (size_t g = 0; g < full; g++)
-    score_group(tile + g * group_quant_bytes(format), scales + g * 32, &q->groups[g], format, 32,
+    score_group(tile + g * cache_group_bytes(format), scales + g * 32, &q->groups[g], format, 32,
                 rows, s->ahead, acc);
   if (rest > 0)
-    score_group(tile + full * group_quant_bytes(format), scales + full * 32, &q->groups[full],
+    score_group(tile + full * cache_group_bytes(format), scales + full * 32, &q->groups[full],
                 format, (int)rest, rows, s->ahead, acc);
 }
 
@@ -164,7 +164,7 @@ INLINE void add_value_tiles(const uint8_t *w, const row_group *group, const int 
   i32x16 dot[2 * KERNEL_ROWS];
   if (asked == tiles) ahead = 0;
   if (is_positive(format)) dots_int8_positive(w, group, rows, tiles, asked, ahead, dot);
-  else dots(w, format, 32, group, rows, ahead, dot);
+  else cache_dots(w, format, 32, group, rows, ahead, dot);
   for (int n = 0; n < tiles; n++)
     for (int r = 0; r < rows; r++, acc += 16)
       store16(acc, fused(to_float(dot[n * rows + r]), (f32x16)group->scales[r], load16(acc)));
@@ -177,7 +177,7 @@ INLINE void add_values(const kernel_weighted_sum *s, const uint8_t *block, size_
   const int pairs = is_positive(format) && KERNEL_POSITIVE > 1;
   acc += first * (size_t)rows * 16;
   for (size_t tile = first; tile < end;) {
-    const uint8_t *w = block + tile * group_quant_bytes(format);
+    const uint8_t *w = block + tile * cache_group_bytes(format);
     const row_group *group = &y->groups[(tile - first) / 2];
     const int asked = tile == 0 && rows > 2, tiles = pairs && end - tile > 1 ? 2 : 1;
     if (asked && tiles == 2) add_value_tiles(w, group, format, rows, 2, 1, s->ahead, acc);

@@ -144,16 +144,14 @@ INLINE void dequantize_row(const uint8_t *tile, size_t groups, size_t row, float
                            const int format) {
   for (size_t g = 0; g < groups; g++) {
     const weight_group at = weight_group_at(tile, groups, g, format);
-    const uint8_t *quants = at.quants + row * 4;
+    const uint8_t *quants = at.quants + row % 16 * 4;
     float scale = float_of_half(at.scales + row * 2), minimum = 0.0f;
     if (format == INT4_ASYMMETRIC) minimum = float_of_half(at.minimums + row * 2);
     for (size_t k = 0; k < 32; k++) {
-      if (format == INT8) {
-        y[g * 32 + k] = (float)(int8_t)quants[k / 4 * 64 + k % 4] * scale;
-        continue;
-      }
-      int nibble = quants[k / 8 * 64 + k % 4] >> (k & 4) & 15;
-      if (format == INT4) y[g * 32 + k] = (float)(nibble - 8) * scale;
+      const uint8_t byte = quants[k / 4 * 64 + k % 4];
+      const int nibble = row < 16 ? byte & 15 : byte >> 4 ^ 8;
+      if (format == INT8) y[g * 32 + k] = (float)(int8_t)byte * scale;
+      else if (format == INT4) y[g * 32 + k] = (float)(nibble - 8) * scale;
       else y[g * 32 + k] = (float)nibble * scale + minimum;
     }
   }
@@ -259,7 +257,7 @@ void SET(read_key_int4)(const uint8_t *tile, size_t dimensions, size_t slot, flo
 
 INLINE void append_value(uint8_t *block, size_t dimensions, size_t slot, const float *x,
                          const int format) {
-  const size_t tile_bytes = group_quant_bytes(format);
+  const size_t tile_bytes = cache_group_bytes(format);
   uint8_t *scales = block + value_quant_bytes(dimensions, format);
   const int high = slot % 8 >= 4;
   for (size_t start = 0; start < dimensions; start += 32) {

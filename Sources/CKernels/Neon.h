@@ -19,7 +19,7 @@ typedef struct {
   int32_t biases[KERNEL_ROWS];  // where the dot products start
 } row_set;
 
-// A group of weights in the order that dots_of_rows takes.
+// 16 rows x 32 k in the order that dots_of_rows takes.
 typedef struct {
   _Alignas(64) int8_t quants[512];
 } prepared_group;
@@ -30,6 +30,11 @@ INLINE int8x16_t low_nibbles(int8x16_t bytes) { return vandq_s8(bytes, vdupq_n_s
 
 INLINE int8x16_t high_nibbles(int8x16_t bytes) {
   return vreinterpretq_s8_u8(vshrq_n_u8(vreinterpretq_u8_s8(bytes), 4));
+}
+
+// Nibbles of strip 1 of a tile of weights.
+INLINE int8x16_t second_nibbles(int8x16_t bytes) {
+  return high_nibbles(veorq_s8(bytes, vdupq_n_s8(-128)));
 }
 
 // Sums of a group are below 32 * 128 * 127 < 2^22 in magnitude, so exact in both forms.
@@ -47,12 +52,21 @@ INLINE f32x16 dots_to_float(const int32x4_t *dot) {
   return KERNEL_STARTS_AS_FLOAT ? (f32x16)all - 12582912.0f : to_float(all);
 }
 
-// 128 bytes of int4 (16 rows x 16 k) to int8 in the order of int8 weights.
+// 128 bytes of int4 of the cache (16 rows x 16 k) to int8 in the order of int8 weights.
 INLINE void unpack_nibbles(const uint8_t *w, int8_t *to) {
   UNROLL for (int i = 0; i < 8; i++) {
     int8x16_t bytes = load_quants(w + i * 16);
     vst1q_s8(to + i / 4 * 128 + i % 4 * 16, low_nibbles(bytes));
     vst1q_s8(to + i / 4 * 128 + 64 + i % 4 * 16, high_nibbles(bytes));
+  }
+}
+
+// A group of int4 weights to int8 weights of two strips.
+INLINE void unpack_strips(const uint8_t *w, prepared_group *to) {
+  for (int i = 0; i < WEIGHT_QUANT_BYTES; i += 16) {
+    int8x16_t bytes = load_quants(w + i);
+    vst1q_s8(to[0].quants + i, low_nibbles(bytes));
+    vst1q_s8(to[1].quants + i, second_nibbles(bytes));
   }
 }
 

@@ -23,6 +23,8 @@ INLINE const int8_t *prepare(const uint8_t *w, const int format, int steps, prep
   return to->quants;
 }
 
+INLINE void prepare_strips(const uint8_t *w, prepared_group *to) { unpack_strips(w, to); }
+
 // Four k of a row of activations in all lanes. Both halves are kept, so that smull2 and smlal2 are
 // used instead of moving the upper halves of the weights down first.
 #define BROADCAST_QUAD(x, lane)                                                                 \
@@ -133,6 +135,42 @@ INLINE void dots_of_one(const uint8_t *w, const int format, const int steps, con
   if (format == INT8) dots_int8((const int8_t *)w, steps, x, 1, all);
   else dots_int4((const int8_t *)w, 1, steps, x, &bias, 1, all);
   UNROLL for (int i = 0; i < 4; i++) dot[i] = all[0][i];
+}
+
+// Four k times both strips of a tile of int4; strip 1 less 8.
+#define ADD_STRIPS(w, lane)                                                                     \
+  {                                                                                             \
+    int8x16_t x = BROADCAST_QUAD(xv, lane);                                                     \
+    UNROLL for (int i = 0; i < 4; i++) {                                                        \
+      int8x16_t bytes = load_quants((w) + i * 16);                                              \
+      int8x16_t quants[STRIPS_MAX] = {low_nibbles(bytes), vshrq_n_s8(bytes, 4)};                \
+      UNROLL for (int n = 0; n < STRIPS_MAX; n++) {                                             \
+        sum[n][2 * i] = vmlal_s8(sum[n][2 * i], vget_low_s8(quants[n]), vget_low_s8(x));        \
+        sum[n][2 * i + 1] = vmlal_high_s8(sum[n][2 * i + 1], quants[n], x);                     \
+      }                                                                                         \
+    }                                                                                           \
+  }
+
+INLINE void dots_of_strips(const uint8_t *w, const int8_t *x, int32_t total, int32_t zero,
+                           f32x16 *dot) {
+  int16x8_t sum[STRIPS_MAX][8];
+  UNROLL for (int i = 0; i < 8; i++) {
+    sum[0][i] = vdupq_n_s16((int16_t)(-zero * total >> 2));
+    sum[1][i] = vdupq_n_s16((int16_t)((8 - zero) * total >> 2));
+  }
+  for (int half = 0; half < 2; half++, w += WEIGHT_QUANT_BYTES / 2) {
+    int8x16_t xv = load_quants(x + half * 16);
+    ADD_STRIPS(w, 0)
+    ADD_STRIPS(w + 64, 1)
+    ADD_STRIPS(w + 128, 2)
+    ADD_STRIPS(w + 192, 3)
+  }
+  UNROLL for (int n = 0; n < STRIPS_MAX; n++) {
+    int32x4_t all[4];
+    UNROLL for (int i = 0; i < 4; i++)
+      all[i] = vpaddq_s32(vpaddlq_s16(sum[n][2 * i]), vpaddlq_s16(sum[n][2 * i + 1]));
+    dot[n] = dots_to_float(all);
+  }
 }
 
 INLINE void dots_of_rows(const int8_t *w, const int format, const int steps, const row_set *x,

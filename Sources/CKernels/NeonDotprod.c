@@ -23,6 +23,8 @@ INLINE const int8_t *prepare(const uint8_t *w, const int format, int steps, prep
   return to->quants;
 }
 
+INLINE void prepare_strips(const uint8_t *w, prepared_group *to) { unpack_strips(w, to); }
+
 // Four k of all rows: a register of weights serves them all.
 #define ADD_QUAD_OF_ROWS(lane)                                                                  \
   UNROLL for (int i = 0; i < 4; i++) {                                                          \

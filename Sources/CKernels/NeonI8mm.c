@@ -41,6 +41,15 @@ INLINE const int8_t *prepare(const uint8_t *w, const int format, int steps, prep
   return to->quants;
 }
 
+INLINE void prepare_strips(const uint8_t *w, prepared_group *to) {
+  for (int k = 0; k < 4; k++)
+    UNROLL for (int i = 0; i < 4; i++) {
+      int8x16_t a = load_quants(w + k * 128 + i * 16), b = load_quants(w + k * 128 + 64 + i * 16);
+      pair_blocks(low_nibbles(a), low_nibbles(b), to[0].quants + k * 128 + i * 32);
+      pair_blocks(second_nibbles(a), second_nibbles(b), to[1].quants + k * 128 + i * 32);
+    }
+}
+
 // Each 16 bytes of products hold [2 weight rows][2 activation rows].
 INLINE void dots_of_rows(const int8_t *w, const int format, const int steps, const row_set *x,
                          int32x4_t (*dot)[4]) {

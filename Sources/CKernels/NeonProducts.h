@@ -3,9 +3,14 @@
 //
 //   dots_of_one(w, format, steps, x, bias, dot)
 //     dot[lane / 4][lane % 4] = bias + sum over k < 16 * steps of w[lane][k] * x[k], where w is a
-//     tile as it lies in memory
+//     tile of int8 weights, keys or values as it lies in memory
+//   dots_of_strips(w, x, sum, zero, dot)
+//     dot[strip][lane] = sum over k < 32 of (w[strip][lane][k] - zero) * x[k], where w is a group
+//     of int4 weights as it lies in memory and sum that of x
 //   prepare(w, format, steps, to)
-//     the same weights in the order that dots_of_rows takes: `to`, or where they are
+//     what dots_of_one takes in the order that dots_of_rows takes: `to`, or where it is
+//   prepare_strips(w, to)
+//     the same for what dots_of_strips takes: to[0] and to[1]
 //   place(set, row, quants)
 //     copies a group of one row of activations into its place
 //   dots_of_rows(w, format, steps, set, dot)
@@ -95,38 +100,44 @@ INLINE void ask_all(const uint8_t *p, const size_t bytes) {
 // One token: the weights pass through registers once, in the order of their addresses.
 INLINE void matmul_token(const kernel_matmul *m, const uint8_t *tile, float *output,
                          const int format, int full) {
-  const size_t bytes = group_quant_bytes(format) + group_parameter_bytes(format);
-  f32x16 acc = 0.0f;
+  f32x16 acc[STRIPS_MAX] = {0.0f, 0.0f};
   for (size_t g = 0; g < m->groups; g++) {
     const weight_group at = weight_group_at(tile, m->groups, g, full);
     const int32_t sum = m->tokens.sums[g];
+    const int8_t *x = m->tokens.quants + g * 32;
     const f32x16 x_scale = (f32x16)m->tokens.scales[g];
-    int32x4_t dot[4];
-    ask_all(at.quants, bytes);
-    dots_of_one(at.quants, format, 2, m->tokens.quants + g * 32,
-                dot_bias(sum, zero_point(full)), dot);
-    acc = accumulated(dot, load_halves(at.scales), x_scale, acc);
-    if (full == INT4_ASYMMETRIC)
-      acc = fused((f32x16)(float)sum, load_halves(at.minimums) * x_scale, acc);
+    f32x16 dot[STRIPS_MAX];
+    ask_all(at.quants, weight_group_bytes(format));
+    if (format == INT8) {
+      int32x4_t sums[4];
+      dots_of_one(at.quants, INT8, 2, x, DOT_START, sums);
+      dot[0] = dots_to_float(sums);
+    } else {
+      dots_of_strips(at.quants, x, sum, zero_point(full), dot);
+    }
+    UNROLL for (int n = 0; n < tile_strips(format); n++)
+      acc[n] = fused(dot[n], load_halves(at.scales + n * 32) * x_scale, acc[n]);
+    if (full != INT4_ASYMMETRIC) continue;
+    UNROLL for (int n = 0; n < STRIPS_MAX; n++)
+      acc[n] = fused((f32x16)(float)sum, load_halves(at.minimums + n * 32) * x_scale, acc[n]);
   }
-  store16(output, acc);
+  UNROLL for (int n = 0; n < tile_strips(format); n++) store16(output + n * 16, acc[n]);
 }
 
-// A block of tiles and tokens whose accumulators and activations stay in the first cache.
-enum { BLOCK_TILES = 4, BLOCK_TOKENS = 32, BLOCK_SETS = BLOCK_TOKENS / KERNEL_ROWS };
+// A block of strips and tokens whose accumulators and activations stay in the first cache.
+enum { BLOCK_STRIPS = 4, BLOCK_TOKENS = 32, BLOCK_SETS = BLOCK_TOKENS / KERNEL_ROWS };
 
 typedef struct {
-  _Alignas(64) float acc[BLOCK_TILES][BLOCK_TOKENS][16];
+  _Alignas(64) float acc[BLOCK_STRIPS][BLOCK_TOKENS][16];
   _Alignas(64) row_set sets[BLOCK_SETS];
 } block_state;
 
-INLINE void block_group(const kernel_matmul *m, const uint8_t *tile, size_t group, size_t sets,
-                        float (*sums)[16], const row_set *x, const int format, int full) {
-  const weight_group at = weight_group_at(tile, m->groups, group, full);
+// One strip of a group, prepared.
+INLINE void block_strip(const int8_t *w, const uint8_t *scales, const uint8_t *minimums,
+                        size_t sets, float (*sums)[16], const row_set *x, const int format,
+                        int full) {
   f32x16 scale[2];
-  spread(load_halves(at.scales), scale);
-  prepared_group room;
-  const int8_t *w = prepare(at.quants, format, 2, &room);
+  spread(load_halves(scales), scale);
   for (size_t s = 0; s < sets; s++, x++, sums += KERNEL_ROWS) {
     int32x4_t dot[KERNEL_ROWS][4];
     f32x16 acc[KERNEL_ROWS];
@@ -135,18 +146,34 @@ INLINE void block_group(const kernel_matmul *m, const uint8_t *tile, size_t grou
     accumulate_set(dot, scale, x, acc);
     if (full == INT4_ASYMMETRIC) {
       f32x16 minimum[2];
-      spread(load_halves(at.minimums), minimum);
+      spread(load_halves(minimums), minimum);
       accumulate_minimums(minimum, x, acc);
     }
     UNROLL for (int r = 0; r < KERNEL_ROWS; r++) store16(sums[r], acc[r]);
   }
 }
 
+INLINE void block_group(const kernel_matmul *m, const uint8_t *tile, size_t group, size_t sets,
+                        float (*sums)[BLOCK_TOKENS][16], const row_set *x, const int format,
+                        int full) {
+  const weight_group at = weight_group_at(tile, m->groups, group, full);
+  prepared_group room[STRIPS_MAX];
+  if (format == INT8) {
+    block_strip(prepare(at.quants, INT8, 2, room), at.scales, NULL, sets, *sums, x, INT8, INT8);
+    return;
+  }
+  prepare_strips(at.quants, room);
+  for (int n = 0; n < STRIPS_MAX; n++)
+    block_strip(room[n].quants, at.scales + n * 32, at.minimums + n * 32, sets, sums[n], x, format,
+                full);
+}
+
 INLINE void matmul_block(const kernel_matmul *m, size_t tile, size_t tiles, size_t token,
                          size_t tokens, const int format, int full) {
   block_state state;
   const size_t sets = (tokens + KERNEL_ROWS - 1) / KERNEL_ROWS;
-  for (size_t n = 0; n < tiles; n++)
+  const size_t strips = tiles * (size_t)tile_strips(format);
+  for (size_t n = 0; n < strips; n++)
     __builtin_memset(state.acc[n], 0, sets * KERNEL_ROWS * sizeof *state.acc[n]);
   for (size_t g = 0; g < m->groups; g++) {
     for (size_t s = 0; s < sets; s++) {
@@ -155,29 +182,31 @@ INLINE void matmul_block(const kernel_matmul *m, size_t tile, size_t tiles, size
       gather(&m->tokens, index, g, zero_point(full), &state.sets[s]);
     }
     for (size_t n = 0; n < tiles; n++)
-      block_group(m, m->tiles + (tile + n) * m->tile_bytes, g, sets, state.acc[n], state.sets,
-                  format, full);
+      block_group(m, m->tiles + (tile + n) * m->tile_bytes, g, sets,
+                  state.acc + n * (size_t)tile_strips(format), state.sets, format, full);
   }
-  for (size_t n = 0; n < tiles; n++)
+  float *output = m->output + token * m->output_stride + tile * tile_rows(format);
+  for (size_t n = 0; n < strips; n++)
     for (size_t t = 0; t < tokens; t += KERNEL_ROWS) {
       f32x16 acc[KERNEL_ROWS];
       UNROLL for (int r = 0; r < KERNEL_ROWS; r++) acc[r] = load16(state.acc[n][t + (size_t)r]);
       separate(acc);
       UNROLL for (size_t r = 0; r < KERNEL_ROWS; r++)
-        if (t + r < tokens)
-          store16(m->output + (token + t + r) * m->output_stride + (tile + n) * 16, acc[r]);
+        if (t + r < tokens) store16(output + (t + r) * m->output_stride + n * 16, acc[r]);
     }
 }
 
 INLINE void matmul(const kernel_matmul *m, const int format, int full) {
   if (m->tokens.rows == 1) {
-    for (size_t t = 0; t < m->tile_count; t++)
-      matmul_token(m, m->tiles + t * m->tile_bytes, m->output + t * 16, format, full);
+    float *output = m->output;
+    for (size_t t = 0; t < m->tile_count; t++, output += tile_rows(format))
+      matmul_token(m, m->tiles + t * m->tile_bytes, output, format, full);
     return;
   }
-  for (size_t tile = 0; tile < m->tile_count; tile += BLOCK_TILES)
+  const size_t tiles = BLOCK_STRIPS / (size_t)tile_strips(format);
+  for (size_t tile = 0; tile < m->tile_count; tile += tiles)
     for (size_t token = 0; token < m->tokens.rows; token += BLOCK_TOKENS)
-      matmul_block(m, tile, smaller_size(BLOCK_TILES, m->tile_count - tile), token,
+      matmul_block(m, tile, smaller_size(tiles, m->tile_count - tile), token,
                    smaller_size(BLOCK_TOKENS, m->tokens.rows - token), format, full);
 }
 
@@ -192,10 +221,10 @@ static void matmul_int4_asymmetric(const kernel_matmul *m) { matmul_nibbles(m, 1
 // A group of a key tile, filled up with zeros where the head ends within a step.
 INLINE const uint8_t *key_group(const kernel_scores *s, const uint8_t *tile, size_t group,
                                 const int format, int *steps, prepared_group *room) {
-  const uint8_t *w = tile + group * group_quant_bytes(format);
+  const uint8_t *w = tile + group * cache_group_bytes(format);
   size_t left = s->dimensions - group * 32, there = key_quant_bytes(left, format);
   *steps = left > 16 ? 2 : 1;
-  size_t wanted = (size_t)*steps * group_quant_bytes(format) / 2;
+  size_t wanted = (size_t)*steps * cache_group_bytes(format) / 2;
   if (there >= wanted) return w;
   __builtin_memcpy(room->quants, w, there);
   __builtin_memset(room->quants + there, 0, wanted - there);
@@ -410,7 +439,7 @@ INLINE void weigh_rows(const kernel_weighted_sum *s, size_t query, size_t sets, 
       for (size_t n = 0; n < sets; n++)
         weigh_set(s, scales + d * 2, slot, state.index + n * KERNEL_ROWS, zero, &state.y[n]);
       for (size_t e = d; e < smaller_size(d + 32, s->dimensions); e += 16)
-        add_values(block + e / 16 * group_quant_bytes(format), format, e, sets, &state);
+        add_values(block + e / 16 * cache_group_bytes(format), format, e, sets, &state);
     }
   }
   for (size_t d = 0; d < s->dimensions; d += 16) {

@@ -3,22 +3,26 @@
 //
 //   dots_int8(w, quads, x, rows, ahead, dot)
 //     dot[row][lane] = sum over k < 4 * quads of w[k / 4][lane][k % 4] * quants[row][k]
-//   dots_int4(w, octets, x, format, rows, ahead, dot)
-//     dot[row][lane] = sum over k < 8 * octets of (nibble(w, lane, k) - z) * quants[row][k], where
-//     z is 8 for INT4 and 0 for INT4_ASYMMETRIC
+//   dots_int4(w, x, format, ahead, dot)
+//     dot[strip][lane] = sum over k < 32 of (nibble(w, strip, lane, k) - z) * quants[0][k] as a
+//     float for a group of weights, where z is 8 for INT4 and 0 for INT4_ASYMMETRIC
+//   dots_cached_int4(w, octets, x, rows, ahead, dot)
+//     dot[row][lane] = sum over k < 8 * octets of (nibble(w, lane, k) - 8) * quants[row][k] for
+//     keys or values
 //   KERNEL_WIDENS 1: with several rows dots_prepared takes int16 as widen leaves them, and
 //   dots_int8 (of attention) what split leaves, with what it returns as starts
-//   KERNEL_PREPARES 1: prepare and dots_prepared keep a group of weights unpacked for many rows
-//   of a matmul
 //   KERNEL_POSITIVE: how many tiles dots_int8_positive(w, x, rows, tiles, asked, ahead, dot) takes
 //   at most; 0: there is none. It is dots_int8 for 32 k of rows that are not negative, cheaper;
 //   dot[tile * rows + row]; the first `asked` tiles ask for nothing
 //   KERNEL_BIAS: what dots_int8 adds to weights to make them unsigned, or 0
 //   KERNEL_ASKS_AHEAD 1: asks for the weights of one token ahead of their use. They are one stream,
 //   which some processors read ahead best by themselves (measured: Zen 4 does, Zen 5 does not)
-//   KERNEL_TILES more than 1: there are registers for the products of so many tiles with
-//   KERNEL_TILE_ROWS rows and for what they add up to; add_products(w, steps, format, x, rows,
-//   tiles, ahead, dot) adds those of `steps` times 64 bytes of each tile to dot[tile * rows + row]
+//   KERNEL_STRIPS more than 1: there are registers for the products of so many strips with
+//   KERNEL_STRIP_ROWS rows and for what they add up to; strip_dots(w, format, first, strips, x,
+//   sums, rows, ahead, dot), dot[n * rows + row] as above and as floats, for a group of strips
+//   first, first + 1 ... of the tiles whose groups lie at w[0], w[1] ...
+//   KERNEL_STRIPS 1: prepare(w, format, to) unpacks a group of weights for many rows, each strip to
+//   one of `to`; dots_prepared(to, format, x, dot) are products of one with KERNEL_ROWS of them
 //
 // `ahead`: how far from them each 64 bytes ask for others, 0 for none. Line by line, as a processor
 // waits for, or forgets, what it is asked for beyond the lines that it fetches at a time.
@@ -50,10 +54,11 @@ INLINE int takes_wide(const int format, const int rows) {
 // Whether the sums of quants are looked at.
 INLINE int takes_sums(const int format) { return format != INT8 || KERNEL_BIAS != 0; }
 
-INLINE void dots(const uint8_t *w, const int format, const int length, const row_group *x,
-                 const int rows, ptrdiff_t ahead, i32x16 *dot) {
+// Products with keys or values.
+INLINE void cache_dots(const uint8_t *w, const int format, const int length, const row_group *x,
+                       const int rows, ptrdiff_t ahead, i32x16 *dot) {
   if (format == INT8) dots_int8(w, (length + 3) / 4, x, rows, ahead, dot);
-  else dots_int4(w, (length + 7) / 8, x, format, rows, ahead, dot);
+  else dots_cached_int4(w, (length + 7) / 8, x, rows, ahead, dot);
 }
 
 // Quants of some rows, widened.
@@ -78,47 +83,67 @@ INLINE void gather(const kernel_rows *x, size_t at, const int format, const int 
   out->quants = wide;
 }
 
+// One sum and one group more.
+INLINE f32x16 accumulated(f32x16 dot, f32x16 scale, f32x16 minimum, float x_scale, int32_t x_sum,
+                          const int format, f32x16 acc) {
+  acc = fused(dot, scale * x_scale, acc);
+  return format == INT4_ASYMMETRIC ? fused((f32x16)(float)x_sum, minimum * x_scale, acc) : acc;
+}
+
 // Adds one group to the accumulators, from its integer products.
 INLINE void accumulate(const i32x16 *dot, f32x16 scale, f32x16 minimum, const row_group *x,
                        const int format, const int rows, f32x16 *acc) {
-  for (int r = 0; r < rows; r++) acc[r] = fused(to_float(dot[r]), scale * x->scales[r], acc[r]);
-  if (format != INT4_ASYMMETRIC) return;
   for (int r = 0; r < rows; r++)
-    acc[r] = fused((f32x16)(float)x->sums[r], minimum * x->scales[r], acc[r]);
+    acc[r] = accumulated(to_float(dot[r]), scale, minimum, x->scales[r], x->sums[r], format,
+                         acc[r]);
+}
+
+// The minimums of half a group, or zeros where the format has none.
+INLINE f32x16 load_minimums(const weight_group *at, const int format, int strip) {
+  return format == INT4_ASYMMETRIC ? load_halves(at->minimums + strip * 32) : (f32x16)0.0f;
 }
 
 // One group for one token.
 INLINE void token_group(const kernel_rows *x, const weight_group *at, size_t g, const int format,
                         f32x16 *acc) {
-  i32x16 dot;
+  const ptrdiff_t ahead = KERNEL_ASKS_AHEAD ? BYTES_AHEAD : 0;
+  i32x16 sum;
+  f32x16 dot[STRIPS_MAX];
   row_group row;
   gather(x, g, format, 0, 1, NULL, &row);
-  dots(at->quants, format, 32, &row, 1, KERNEL_ASKS_AHEAD ? BYTES_AHEAD : 0, &dot);
-  f32x16 minimum = format == INT4_ASYMMETRIC ? load_halves(at->minimums) : (f32x16)0.0f;
-  accumulate(&dot, load_halves(at->scales), minimum, &row, format, 1, acc);
+  if (format == INT8) {
+    dots_int8(at->quants, WEIGHT_STEPS, &row, 1, ahead, &sum);
+    dot[0] = to_float(sum);
+  } else {
+    dots_int4(at->quants, &row, format, ahead, dot);
+  }
+  UNROLL for (int n = 0; n < tile_strips(format); n++)
+    acc[n] = accumulated(dot[n], load_halves(at->scales + n * 32), load_minimums(at, format, n),
+                         row.scales[0], row.sums[0], format, acc[n]);
 }
 
 // One token: the weights pass through registers once, in the order of their addresses.
 INLINE void matmul_token(const kernel_matmul *m, const uint8_t *tile, float *output,
                          const int format) {
-  const size_t pair_bytes = 2 * (group_quant_bytes(format) + group_parameter_bytes(format));
-  f32x16 acc = 0.0f;
+  const size_t step = format == INT8 ? 2 : 1, bytes = step * weight_group_bytes(format);
+  f32x16 acc[STRIPS_MAX] = {0.0f, 0.0f};
   size_t g = 0;
-  for (; g + 2 <= m->groups; g += 2, tile += pair_bytes) {
-    // With two groups known to be there the places are constants.
-    const weight_group first = weight_group_at(tile, 2, 0, format);
-    const weight_group second = weight_group_at(tile, 2, 1, format);
-    token_group(&m->tokens, &first, g, format, &acc);
-    token_group(&m->tokens, &second, g + 1, format, &acc);
+  for (; g + step <= m->groups; g += step, tile += bytes) {
+    // With both groups of a pair known to be there the places are constants.
+    const weight_group first = weight_group_at(tile, step, 0, format);
+    token_group(&m->tokens, &first, g, format, acc);
+    if (step == 1) continue;
+    const weight_group second = weight_group_at(tile, step, 1, format);
+    token_group(&m->tokens, &second, g + 1, format, acc);
   }
   if (g < m->groups) {
     const weight_group last = weight_group_at(tile, 1, 0, format);
-    token_group(&m->tokens, &last, g, format, &acc);
+    token_group(&m->tokens, &last, g, format, acc);
   }
-  store16(output, acc);
+  for (int n = 0; n < tile_strips(format); n++) store16(output + n * 16, acc[n]);
 }
 
-#if KERNEL_TILES > 1
+#if KERNEL_STRIPS > 1
 #include "MatmulRegisters.h"
 #else
 #include "MatmulBlocks.h"
@@ -130,7 +155,7 @@ INLINE void matmul(const kernel_matmul *m, const int format) {
     return;
   }
   for (size_t t = 0; t < m->tile_count; t++)
-    matmul_token(m, m->tiles + t * m->tile_bytes, m->output + t * 16, format);
+    matmul_token(m, m->tiles + t * m->tile_bytes, m->output + t * tile_rows(format), format);
 }
 
 static void matmul_int8(const kernel_matmul *m) { matmul(m, INT8); }

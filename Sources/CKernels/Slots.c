@@ -27,7 +27,7 @@ INLINE void move_value(uint8_t *values, size_t dimensions, size_t block_bytes, s
   uint8_t *target_block = values + to / 32 * block_bytes;
   const int shift = from & 4, target_shift = to & 4;
   for (size_t start = 0; start < dimensions; start += 16) {
-    const size_t tile = start / 16 * group_quant_bytes(format);
+    const size_t tile = start / 16 * cache_group_bytes(format);
     const uint8_t *source = block + tile + value_byte(from, format);
     uint8_t *target = target_block + tile + value_byte(to, format);
     for (size_t k = 0; k < smaller_size(dimensions - start, 16); k++) {
@@ -58,7 +58,7 @@ void kernel_ask_value(const uint8_t *values, size_t dimensions, int is_int4, siz
   const int format = is_int4 ? INT4 : INT8;
   const uint8_t *block = values + slot / 32 * block_bytes;
   const size_t quants = value_quant_bytes(dimensions, format);
-  for (size_t i = 0; i < quants; i += group_quant_bytes(format))
+  for (size_t i = 0; i < quants; i += cache_group_bytes(format))
     ask(block + i + value_byte(slot, format));
   for (size_t i = quants; i < block_bytes; i += 64) ask(block + i);
 }

@@ -52,7 +52,7 @@ struct Scratch: BitwiseCopyable {
     gatedActivations = ActivationScratch(
       rows: tokens, columns: model.feedForwardDimension, in: &arena)
     arena.begin(.logits)
-    logits = arena.take(model.vocabulary.roundedUp(toMultipleOf: WeightFormat.tileRows))
+    logits = arena.take(model.vocabulary.roundedUp(toMultipleOf: WeightFormat.tileRowsMax))
     surprise = SurpriseScratch(shape, in: &arena)
     arena.end()
   }

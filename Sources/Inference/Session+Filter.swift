@@ -108,11 +108,11 @@ extension Session {
     normalize(scratch.hidden, .attentionNorm, layer, thread)
     let isKeys = now.phase == .keys
     let rows = isKeys ? shape.model.kvDimension : shape.model.queryDimension
-    pool.share(WeightFormat.tiles(rows: rows), grain: Self.tilesMin, thread: thread) { tiles in
+    pool.share(Self.blocks(rows: rows), grain: Self.blocksMin, thread: thread) { blocks in
       if isKeys {
-        multiply(.key, layer, tiles, into: scratch.key, bias: .keyBias)
+        multiply(.key, layer, blocks, into: scratch.key, bias: .keyBias)
       } else {
-        multiply(.query, layer, tiles, into: scratch.query, bias: .queryBias)
+        multiply(.query, layer, blocks, into: scratch.query, bias: .queryBias)
       }
     }
     if isKeys { storeKeys(layer, thread) } else { vote(layer, thread) }

@@ -91,16 +91,23 @@ extension Session {
       if !isFinite || !kernels.quantize(z, into: activations, row: 0) { markNonFinite() }
     }
     let matrix = model.logitsMatrix
-    pool.share(matrix.layout.tiles, grain: Self.tilesMin, thread: thread) { tiles in
+    let blocks = Self.blocks(rows: matrix.layout.rows)
+    pool.share(blocks, grain: Self.blocksMin, thread: thread) { blocks in
       if sawNonFinite { return }
       kernels.matmul(
-        matrix.bytes, layout: matrix.layout, tiles: tiles, activations: activations,
-        into: scratch.logits, outputStride: scratch.logits.count)
+        matrix.bytes, layout: matrix.layout, tiles: matrix.layout.tiles(of: blocks),
+        activations: activations, into: scratch.logits, outputStride: scratch.logits.count)
     }
   }
 
-  /// The fewest tiles of a matrix that a thread takes at once.
-  static var tilesMin: Int { 4 }
+  /// The fewest blocks of a matrix that a thread takes at once.
+  static var blocksMin: Int { 2 }
+
+  /// Blocks of rows, of which each is whole tiles whatever the format, and one group of what is
+  /// multiplied next.
+  static func blocks(rows: Int) -> Int {
+    rows.dividedRoundingUp(by: WeightFormat.tileRowsMax)
+  }
 
   /// x[t] = embedding[token t], and the rope tables of each position.
   func embed(_ thread: Int) {
@@ -156,15 +163,15 @@ extension Session {
     }
   }
 
-  /// Queries, keys and values: the tiles of three matrices, one after the other, are one step.
+  /// Queries, keys and values: the blocks of three matrices, one after the other, are one step.
   private func projectInput(_ layer: Int, _ thread: Int) {
-    let queryTiles = WeightFormat.tiles(rows: shape.model.queryDimension)
-    let tiles = WeightFormat.tiles(rows: shape.model.kvDimension)
-    let keys = queryTiles..<queryTiles + tiles
-    let values = keys.upperBound..<keys.upperBound + tiles
-    pool.share(values.upperBound, grain: Self.tilesMin, thread: thread) { range in
+    let queryBlocks = Self.blocks(rows: shape.model.queryDimension)
+    let blocks = Self.blocks(rows: shape.model.kvDimension)
+    let keys = queryBlocks..<queryBlocks + blocks
+    let values = keys.upperBound..<keys.upperBound + blocks
+    pool.share(values.upperBound, grain: Self.blocksMin, thread: thread) { range in
       multiply(
-        .query, layer, Self.part(of: 0..<queryTiles, in: range), into: scratch.query,
+        .query, layer, Self.part(of: 0..<queryBlocks, in: range), into: scratch.query,
         bias: .queryBias)
       multiply(.key, layer, Self.part(of: keys, in: range), into: scratch.key, bias: .keyBias)
       multiply(
@@ -172,7 +179,7 @@ extension Session {
     }
   }
 
-  /// The tiles of one matrix that a range over several holds.
+  /// The blocks of one matrix that a range over several holds.
   private static func part(of matrix: Range<Int>, in range: Range<Int>) -> Range<Int> {
     let part = range.clamped(to: matrix)
     return part.lowerBound - matrix.lowerBound..<part.upperBound - matrix.lowerBound
@@ -180,44 +187,37 @@ extension Session {
 
   /// x[t] += W · z[t].
   private func multiplyAndAdd(_ role: MatrixRole, _ layer: Int, _ thread: Int) {
-    let tiles = WeightFormat.tiles(rows: shape.model.modelDimension)
-    pool.share(tiles, grain: Self.tilesMin, thread: thread) { tiles in
-      multiply(role, layer, tiles, into: scratch.normed, addingTo: scratch.hidden)
+    let blocks = Self.blocks(rows: shape.model.modelDimension)
+    pool.share(blocks, grain: Self.blocksMin, thread: thread) { blocks in
+      multiply(role, layer, blocks, into: scratch.normed, addingTo: scratch.hidden)
     }
   }
 
   /// The feed-forward product: silu(Wgate · z[t]) · (Wup · z[t]), quantized at once by whole groups.
   private func gate(_ layer: Int, _ thread: Int) {
     let dimension = shape.model.feedForwardDimension
-    let (all, perGroup) = (WeightFormat.tiles(rows: dimension), Self.tilesPerGroup)
-    pool.share(
-      WeightFormat.groups(columns: dimension), grain: Self.tilesMin / perGroup, thread: thread
-    ) { groups in
-      let tiles = groups.lowerBound * perGroup..<min(groups.upperBound * perGroup, all)
-      multiply(.gate, layer, tiles, into: scratch.gate)
-      multiply(.up, layer, tiles, into: scratch.up)
-      activate(rows(of: tiles, dimension))
+    pool.share(Self.blocks(rows: dimension), grain: Self.blocksMin, thread: thread) { blocks in
+      multiply(.gate, layer, blocks, into: scratch.gate)
+      multiply(.up, layer, blocks, into: scratch.up)
+      activate(rows(of: blocks, dimension))
     }
   }
 
-  /// Tiles whose outputs are one group of what is multiplied next.
-  private static var tilesPerGroup: Int { WeightFormat.groupLength / WeightFormat.tileRows }
-
-  /// y[t] = W · z[t] (+ bias) for some tiles of W; then x[t] += y[t] where asked.
+  /// y[t] = W · z[t] (+ bias) for some blocks of W; then x[t] += y[t] where asked.
   @inline(never)
   func multiply(
-    _ role: MatrixRole, _ layer: Int, _ tiles: Range<Int>, into output: FixedBuffer<Float>,
+    _ role: MatrixRole, _ layer: Int, _ blocks: Range<Int>, into output: FixedBuffer<Float>,
     bias: VectorRole? = nil, addingTo sum: FixedBuffer<Float>? = nil
   ) {
-    if tiles.isEmpty { return }
+    if blocks.isEmpty { return }
     let matrix = model.matrix(role, layer: layer)
     let stride = Scratch.stride(matrix.layout.rows)
     kernels.matmul(
-      matrix.bytes, layout: matrix.layout, tiles: tiles,
+      matrix.bytes, layout: matrix.layout, tiles: matrix.layout.tiles(of: blocks),
       activations: scratch.activations(
         tokens: now.count, columns: matrix.layout.columns, for: role),
       into: output, outputStride: stride)
-    let rows = self.rows(of: tiles, matrix.layout.rows)
+    let rows = self.rows(of: blocks, matrix.layout.rows)
     for token in 0..<now.count {
       let y = Scratch.row(token, of: output, columns: matrix.layout.rows).extracting(rows)
       if let bias, shape.model.hasQueryKeyValueBias {
@@ -242,10 +242,10 @@ extension Session {
     }
   }
 
-  /// The rows of a range of tiles, without the padding.
-  private func rows(of tiles: Range<Int>, _ count: Int) -> Range<Int> {
-    let start = min(tiles.lowerBound * WeightFormat.tileRows, count)
-    return start..<max(start, min(tiles.upperBound * WeightFormat.tileRows, count))
+  /// The rows of a range of blocks, without the padding.
+  private func rows(of blocks: Range<Int>, _ count: Int) -> Range<Int> {
+    let start = min(blocks.lowerBound * WeightFormat.tileRowsMax, count)
+    return start..<max(start, min(blocks.upperBound * WeightFormat.tileRowsMax, count))
   }
 
   /// Several threads may do this at once: they all write the same word.

@@ -49,7 +49,7 @@ extension Session {
   /// The time of one product.
   private func time(_ kernels: KernelSet, tokens: Int, _ clock: () -> UInt64) -> UInt64 {
     let matrix = model.matrix(.gate, layer: 0)
-    let products = tokens * WeightFormat.tileRows * matrix.layout.columns
+    let products = tokens * matrix.layout.format.tileRows * matrix.layout.columns
     let tiles = min(matrix.layout.tiles, max(Self.timedProductsMax / products, 1))
     let activations = scratch.activations(tokens: tokens, columns: matrix.layout.columns)
     let start = clock()

@@ -123,7 +123,7 @@ extension Session {
     let (matrix, range) = (model.logitsMatrix, vocabulary(part))
     let layout = WeightLayout(
       format: matrix.layout.format, rows: range.count, columns: matrix.layout.columns)
-    let start = range.lowerBound / WeightFormat.tileRows * layout.tileBytes
+    let start = range.lowerBound / layout.format.tileRows * layout.tileBytes
     let block = scratch.surprise.block(thread).logits
     kernels.matmul(
       matrix.bytes.extracting(start..<start + layout.bytes), layout: layout,

@@ -1,11 +1,12 @@
 internal import CKernels
 package import Units
 
-/// Where the keys of one KV head lie: tiles of 16 slots in the weights' layout, slots as rows.
+/// Where the keys of one KV head lie: tiles of 16 slots, which are the rows.
 ///
 /// 1. Dimensions are filled up to a multiple of 4 (int8) or 8 (int4).
-/// 2. A tile holds the quants first: 64 bytes for 16 slots × 4 dimensions (int4: 8, nibbles as in
-///    `WeightLayout`); then half-precision scales [groups of 32 dimensions][16 slots].
+/// 2. A tile holds the quants first: 64 bytes for 16 slots × 4 dimensions, of int4 × 8, of which
+///    byte j of a slot holds j in its low and 4 + j in its high nibble (unlike int4 weights: slots
+///    come one by one); then half-precision scales [groups of 32 dimensions][16 slots].
 /// 3. A tile is filled up to a multiple of 64 bytes. Tiles follow each other.
 package struct KeyLayout: BitwiseCopyable {
   package let format: CacheFormat
@@ -58,7 +59,7 @@ package struct KeyLayout: BitwiseCopyable {
 ///
 /// 1. Dimensions are filled up to a multiple of 16.
 /// 2. A block holds a tile for each 16 dimensions: int8 8 × 64 bytes [16 dimensions][4 slots], int4
-///    4 × 64 bytes [16 dimensions][4 bytes] for 8 slots, nibbles as in `WeightLayout`.
+///    4 × 64 bytes [16 dimensions][4 bytes] for 8 slots, nibbles as in `KeyLayout`.
 /// 3. Then half-precision scales [groups of 32 dimensions][32 slots]. Blocks follow each other.
 package struct ValueLayout: BitwiseCopyable {
   package let format: CacheFormat

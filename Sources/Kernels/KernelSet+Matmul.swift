@@ -6,7 +6,7 @@ package import Units
 extension KernelSet {
   /// output[token][row] = Σ weight[row][k] · activation[token][k] for the rows of `tiles`.
   ///
-  /// `output` is [tokens][outputStride]; rows 16 · tiles.lowerBound and up of each token are
+  /// `output` is [tokens][outputStride]; rows from the first of `tiles` on of each token are
   /// written, padding rows as 0. Threads share a product by disjoint ranges of tiles; any cut of
   /// tokens into calls gives the same bits. Cost: one pass over the tiles for every few tokens.
   package func matmul(
@@ -26,7 +26,7 @@ extension KernelSet {
       tiles: weights.unsafeBaseAddress + tiles.lowerBound * layout.tileBytes,
       tile_bytes: layout.tileBytes, tile_count: tiles.count, groups: layout.groups,
       tokens: activations.cRows,
-      output: output.unsafeBaseAddress + tiles.lowerBound * WeightFormat.tileRows,
+      output: output.unsafeBaseAddress + tiles.lowerBound * layout.format.tileRows,
       output_stride: outputStride)
     switch layout.format {
     case .int8: unsafe table.pointee.matmul_int8(&arguments)

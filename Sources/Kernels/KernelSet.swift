@@ -104,9 +104,9 @@ package struct KernelSet: BitwiseCopyable, @unchecked Sendable {
     precondition(row >= 0 && row < layout.rows, "row outside the matrix")
     precondition(weights.count >= layout.bytes, "the matrix is whole")
     precondition(scratch.count >= layout.paddedColumns, "room for the padded columns")
-    let start = row / WeightFormat.tileRows * layout.tileBytes
+    let (index, tileRow) = row.quotientAndRemainder(dividingBy: layout.format.tileRows)
+    let start = index * layout.tileBytes
     let tile = weights.extracting(start..<start + layout.tileBytes)
-    let tileRow = row % WeightFormat.tileRows
     // SAFETY: the tile holds `groups` groups, the output 32 floats for each.
     unsafe kernelOfRow(layout.format)(
       tile.unsafeBaseAddress, layout.groups, tileRow, scratch.unsafeBaseAddress)

@@ -76,7 +76,7 @@ package enum Region: Int {
   /// Why the bytes are needed.
   package var reason: StaticString {
     switch self {
-    case .weights: "every matrix, in tiles of 16 rows, as the file holds it"
+    case .weights: "every matrix, in tiles of 16 or 32 rows, as the file holds it"
     case .vectors: "norms, biases, rotary turn fractions"
     case .tokenizer: "vocabulary, merges, chat template"
     case .header: "hyperparameters and tensor table"

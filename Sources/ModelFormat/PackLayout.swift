@@ -23,7 +23,7 @@ package enum SectionKind: UInt32, BitwiseCopyable, Sendable {
   }
 }
 
-/// Where everything lies in a pack file "*.terra", format version 2.
+/// Where everything lies in a pack file "*.terra", format version 3.
 ///
 /// All numbers are little-endian. The file is the header, then the five sections in the order of
 /// `SectionKind`; the first four start at the next multiple of 64 bytes, the matrices at the next
@@ -57,7 +57,7 @@ package enum SectionKind: UInt32, BitwiseCopyable, Sendable {
 /// is a new number in a matrix's record, and an older program refuses that by name.
 /// Checksums detect damage, not forgery.
 package enum PackLayout {
-  package static let version: UInt32 = 2
+  package static let version: UInt32 = 3
   /// The magic as a little-endian word.
   package static let magic: UInt64 = 0x0A0D_4152_5245_5489
   /// Bytes to read to learn the size of the header.

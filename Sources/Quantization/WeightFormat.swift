@@ -15,7 +15,10 @@ package enum WeightFormat: UInt32, BitwiseCopyable, Sendable {
   package static var groupLength: Int { 32 }
 
   /// Output rows in a tile.
-  package static var tileRows: Int { 16 }
+  package var tileRows: Int { self == .int8 ? 16 : 32 }
+
+  /// The most rows of a tile; tiles of every format fill as many.
+  package static var tileRowsMax: Int { 32 }
 
   /// Bits of one stored quant.
   package var quantBits: Int { self == .int8 ? 8 : 4 }
@@ -27,34 +30,36 @@ package enum WeightFormat: UInt32, BitwiseCopyable, Sendable {
   package var bitsPerWeight: Double { Double(quantBits) + Double(parametersPerGroup) / 2 }
 
   /// Bytes of the quants of one group in a tile.
-  package var groupQuantBytes: Int { quantBits * 64 }
+  package static var groupQuantBytes: Int { 512 }
 
   /// Bytes of one group in a tile, parameters included.
-  package var groupBytes: Int { groupQuantBytes + parametersPerGroup * Self.tileRows * 2 }
+  package var groupBytes: Int { Self.groupQuantBytes + parametersPerGroup * tileRows * 2 }
 
   /// Groups along k, the last one filled up with zero weights.
   package static func groups(columns: Int) -> Int { columns.dividedRoundingUp(by: groupLength) }
 
-  /// Tiles of 16 rows, the last one filled up with zero weights.
-  package static func tiles(rows: Int) -> Int { rows.dividedRoundingUp(by: tileRows) }
+  /// Tiles, the last one filled up with zero weights.
+  package func tiles(rows: Int) -> Int { rows.dividedRoundingUp(by: tileRows) }
 
-  /// Bytes of one tile of 16 rows, a multiple of 64.
+  /// Bytes of one tile, a multiple of 64.
   package func tileBytes(columns: Int) -> Int {
     (Self.groups(columns: columns) * groupBytes).roundedUp(toMultipleOf: 64)
   }
 
   /// Bytes of a matrix; traps on overflow.
   package func bytes(rows: Int, columns: Int) -> Int {
-    Self.tiles(rows: rows) * tileBytes(columns: columns)
+    tiles(rows: rows) * tileBytes(columns: columns)
   }
 
   /// Bytes of a matrix whose shape comes from a file, or `nil` on overflow.
   package func checkedBytes(rows: UInt64, columns: UInt64) -> UInt64? {
-    guard let paddedRows = rows.checkedSum(15), let paddedColumns = columns.checkedSum(31) else {
+    let tileRows = UInt64(tileRows)
+    guard let paddedRows = rows.checkedSum(tileRows - 1), let paddedColumns = columns.checkedSum(31)
+    else {
       return nil
     }
     return (paddedColumns / 32).checkedProduct(UInt64(groupBytes))
       .flatMap { $0.checkedAligned(to: 64) }
-      .flatMap { $0.checkedProduct(paddedRows / 16) }
+      .flatMap { $0.checkedProduct(paddedRows / tileRows) }
   }
 }

@@ -1,14 +1,17 @@
 package import Units
 
-/// Where the quants and parameters of a matrix lie: tiles of 16 rows, groups of 32 columns.
+/// Where the quants and parameters of a matrix lie: tiles of 16 (int8) or 32 (int4) rows, groups of
+/// 32 columns.
 ///
-/// 1. Columns are filled up to a multiple of 32, rows to a multiple of 16, with zero weights.
-/// 2. The quants of a group. int8: 8 × 64 bytes, each 64 bytes [16 rows][4 k]. int4: 4 × 64 bytes,
-///    each 64 bytes [16 rows][4 bytes] for 8 k, where byte j of a row holds k = j in its low and
-///    k = 4 + j in its high nibble.
-/// 3. Groups lie in pairs: the quants of both, the scales of both in half precision
-///    [2 groups][16 rows], then, asymmetric, the minimums alike. A last group without a partner
-///    stands alone. So a product reads a tile from front to back, one stream for the prefetcher.
+/// 1. Columns are filled up to a multiple of 32, rows to whole tiles, with zero weights.
+/// 2. The quants of a group are 8 × 64 bytes, each 64 bytes [16 rows][4 k]. int4: row r of a tile in
+///    the low nibbles, row 16 + r in the high ones with the bit of the 8 the other way round, so
+///    that a signed byte is the first nibble plus 16 times (the second less 8). Both meet the same
+///    activations, and products with bytes as they are save unpacking.
+/// 3. int4: then the scales of the group in half precision [32 rows], then, asymmetric, the minimums
+///    alike: whole lines of 64 bytes. int8: groups lie in pairs, the quants of both, then the scales
+///    of both [2 groups][16 rows]; a last group without a partner stands alone. So a product reads a
+///    tile from front to back, one stream for the prefetcher.
 /// 4. A tile is filled up with zero bytes to a multiple of 64. Tiles follow each other.
 package struct WeightLayout: BitwiseCopyable {
   package let format: WeightFormat
@@ -16,7 +19,7 @@ package struct WeightLayout: BitwiseCopyable {
   package let columns: Int
   /// Groups along k.
   package let groups: Int
-  /// Tiles of 16 rows.
+  /// Tiles of `format.tileRows` rows.
   package let tiles: Int
   /// Bytes of a tile.
   package let tileBytes: Int
@@ -28,7 +31,7 @@ package struct WeightLayout: BitwiseCopyable {
     self.rows = rows
     self.columns = columns
     groups = WeightFormat.groups(columns: columns)
-    tiles = WeightFormat.tiles(rows: rows)
+    tiles = format.tiles(rows: rows)
     tileBytes = format.tileBytes(columns: columns)
   }
 
@@ -36,41 +39,48 @@ package struct WeightLayout: BitwiseCopyable {
   package var bytes: Int { tiles * tileBytes }
 
   /// Rows with padding: the stride of an output vector.
-  package var paddedRows: Int { tiles * WeightFormat.tileRows }
+  package var paddedRows: Int { tiles * format.tileRows }
 
   /// Columns with padding: the length of a quantized activation row.
   package var paddedColumns: Int { groups * WeightFormat.groupLength }
 
-  /// Offset in a tile of the pair that holds a group, and how many groups the pair has.
-  private func pair(of group: Int) -> (offset: Int, members: Int) {
-    let first = group - group % 2
-    return (first * format.groupBytes, min(groups - first, 2))
+  /// The tiles that hold some blocks of `WeightFormat.tileRowsMax` rows.
+  package func tiles(of blocks: Range<Int>) -> Range<Int> {
+    let perBlock = WeightFormat.tileRowsMax / format.tileRows
+    return min(blocks.lowerBound * perBlock, tiles)..<min(blocks.upperBound * perBlock, tiles)
+  }
+
+  /// Offset in a tile of the groups that lie together with a group, how many they are, and which of
+  /// them it is.
+  private func place(of group: Int) -> (offset: Int, members: Int, index: Int) {
+    let index = format == .int8 ? group % 2 : 0
+    let members = format == .int8 ? min(groups - group + index, 2) : 1
+    return ((group - index) * format.groupBytes, members, index)
   }
 
   /// Offset in a tile of the byte that holds column `k` of a group, and whether in its high nibble.
   package func quantOffset(row: Int, group: Int, k: Int) -> (offset: Int, isHigh: Bool) {
-    let start = pair(of: group).offset + group % 2 * format.groupQuantBytes + row * 4 + k % 4
-    guard format != .int8 else { return (start + k / 4 * 64, false) }
-    return (start + k / 8 * 64, k % 8 >= 4)
+    let (offset, _, index) = place(of: group)
+    let start = offset + index * WeightFormat.groupQuantBytes
+    return (start + k / 4 * 64 + row % 16 * 4 + k % 4, row >= 16)
   }
 
   /// Offset in a tile of the scale of a group.
   package func scaleOffset(row: Int, group: Int) -> Int {
-    let (offset, members) = pair(of: group)
-    return offset + members * format.groupQuantBytes
-      + (group % 2 * WeightFormat.tileRows + row) * 2
+    let (offset, members, index) = place(of: group)
+    return offset + members * WeightFormat.groupQuantBytes + (index * format.tileRows + row) * 2
   }
 
   /// Offset in a tile of the minimum of a group; only where the format has one.
   package func minimumOffset(row: Int, group: Int) -> Int {
-    scaleOffset(row: row, group: group) + pair(of: group).members * WeightFormat.tileRows * 2
+    scaleOffset(row: row, group: group) + format.tileRows * 2
   }
 
-  /// Writes one group of one row (0 … 15 within the tile); the tile must start out as zeros.
+  /// Writes one group of one row of a tile, which must start out as zeros.
   package func write(
     _ values: QuantizedGroup, row: Int, group: Int, into tile: FixedBuffer<UInt8>
   ) {
-    precondition(row >= 0 && row < WeightFormat.tileRows, "row outside the tile")
+    precondition(row >= 0 && row < format.tileRows, "row outside the tile")
     precondition(group >= 0 && group < groups, "group outside the row")
     precondition(tile.count >= tileBytes, "the tile does not fit")
     for k in 0..<WeightFormat.groupLength {
@@ -80,7 +90,8 @@ package struct WeightLayout: BitwiseCopyable {
         tile[offset] = quant
       } else {
         precondition(quant < 16, "a nibble has four bits")
-        tile[offset] = isHigh ? tile[offset] & 0x0F | quant << 4 : tile[offset] & 0xF0 | quant
+        let (low, high) = (tile[offset] & 0x0F, tile[offset] & 0xF0)
+        tile[offset] = isHigh ? low | (quant ^ 8) << 4 : high | quant
       }
     }
     store(values.scale, at: scaleOffset(row: row, group: group), in: tile)
@@ -93,14 +104,14 @@ package struct WeightLayout: BitwiseCopyable {
   package func weight(row: Int, column: Int, of matrix: RawSpan) -> Float {
     precondition(row >= 0 && row < paddedRows, "row outside the matrix")
     precondition(column >= 0 && column < paddedColumns, "column outside the matrix")
-    let start = row / WeightFormat.tileRows * tileBytes
-    let tileRow = row % WeightFormat.tileRows
+    let (tile, tileRow) = row.quotientAndRemainder(dividingBy: format.tileRows)
+    let start = tile * tileBytes
     let group = column / WeightFormat.groupLength
     var values = QuantizedGroup()
     let (offset, isHigh) = quantOffset(
       row: tileRow, group: group, k: column % WeightFormat.groupLength)
     let byte: UInt8 = matrix.loadLittleEndian(at: start + offset)
-    let quant = format == .int8 ? byte : isHigh ? byte >> 4 : byte & 15
+    let quant = format == .int8 ? byte : isHigh ? byte >> 4 ^ 8 : byte & 15
     values.quants[0] = Int8(bitPattern: quant)
     values.scale = matrix.loadLittleEndian(
       at: start + scaleOffset(row: tileRow, group: group))

@@ -11,7 +11,7 @@ import Units
   // Sizes that fill tiles and blocks without padding.
   static let model = Hyperparameters(
     architecture: .qwen2, layers: 2, modelDimension: 64, queryHeads: 4, kvHeads: 2,
-    headDimension: 64, feedForwardDimension: 128, vocabulary: 112, trainedContext: 512,
+    headDimension: 64, feedForwardDimension: 128, vocabulary: 128, trainedContext: 512,
     rotatedDimensions: 64, ropePairing: .split, rmsEpsilon: 1e-5, hasTiedOutput: false,
     hasQueryKeyValueBias: true, hasQueryKeyNorm: false)
 

@@ -32,7 +32,7 @@ import Units
     let model = try SyntheticShape.named(name).model
     for index in 0..<model.matrixCount {
       let (rows, columns) = model.shape(of: model.matrix(at: index).role)
-      #expect(rows % 16 == 0 && columns % 32 == 0)
+      #expect(rows % 32 == 0 && columns % 32 == 0)
     }
   }
 

@@ -114,15 +114,14 @@ static uint8_t quant_byte(int format) {
   return format == 0 && byte == 0x80 ? 0x81 : byte;
 }
 
-// Weight tiles: pairs of groups, the quants of both, then their parameters.
+// Weight tiles: groups of int4, or pairs of groups of int8, their quants, then their parameters.
 static void random_tiles(size_t tiles, size_t groups, int format, size_t tile_bytes) {
   for (size_t t = 0; t < tiles; t++) {
     uint8_t *p = bytes + t * tile_bytes;
-    for (size_t g = 0; g < groups; g += 2) {
-      size_t members = groups - g < 2 ? 1 : 2;
-      for (size_t i = 0; i < members * (format == 0 ? 512 : 256); i++)
-        *p++ = below(4) ? quant_byte(format) : 0x7F;
-      for (size_t i = 0; i < members * (format == 2 ? 32 : 16); i++, p += 2) {
+    for (size_t g = 0; g < groups; g += format == 0 ? 2 : 1) {
+      size_t members = format > 0 || groups - g < 2 ? 1 : 2;
+      for (size_t i = 0; i < members * 512; i++) *p++ = below(4) ? quant_byte(format) : 0x7F;
+      for (size_t i = 0; i < members * 16 << format; i++, p += 2) {
         uint16_t half = random_half();
         __builtin_memcpy(p, &half, 2);
       }
@@ -150,15 +149,15 @@ static void products(const kernel_table *k) {
       tiles = 4;
       tokens = 65 + below(7);
     }
-    size_t group_bytes = (format == 0 ? 512 : 256) + (format == 2 ? 64 : 32);
+    size_t group_bytes = 512 + (32u << format), rows = format == 0 ? 16 : 32;
     size_t tile_bytes = (groups * group_bytes + 63) / 64 * 64;
     random_tiles(tiles, groups, format, tile_bytes);
     kernel_rows x = random_rows(k, tokens, groups * 32 - below(32));
-    kernel_matmul m = {bytes, tile_bytes, tiles, groups, x, d, tiles * 16};
+    kernel_matmul m = {bytes, tile_bytes, tiles, groups, x, d, tiles * rows};
     (format == 0 ? k->matmul_int8 : format == 1 ? k->matmul_int4 : k->matmul_int4_asymmetric)(&m);
-    fold_in(d, tokens * tiles * 64);
+    fold_in(d, tokens * tiles * rows * 4);
     (format == 0 ? k->row_int8 : format == 1 ? k->row_int4 : k->row_int4_asymmetric)(
-        bytes, groups, below(16), d);
+        bytes, groups, below(rows), d);
     fold_in(d, groups * 128);
   }
 }

@@ -75,10 +75,11 @@ struct TinyPack {
     for (index, rows) in groups.enumerated() {
       let matrix = model.matrix(at: index)
       for (row, groups) in rows.enumerated() {
-        let start = row / 16 * matrix.layout.tileBytes
-        let tile = matrix.bytes.extracting(start..<start + matrix.layout.tileBytes)
+        let layout = matrix.layout
+        let (tile, tileRow) = row.quotientAndRemainder(dividingBy: layout.format.tileRows)
+        let bytes = matrix.bytes.extracting(tile * layout.tileBytes..<(tile + 1) * layout.tileBytes)
         for (group, values) in groups.enumerated() {
-          matrix.layout.write(values, row: row % 16, group: group, into: tile)
+          layout.write(values, row: tileRow, group: group, into: bytes)
         }
       }
     }

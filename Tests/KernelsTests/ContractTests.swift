@@ -26,10 +26,10 @@ import Units
   @Test func truncatedMatrixTraps() async {
     await #expect(processExitsWith: .failure) {
       let layout = WeightLayout(format: .int4, rows: 16, columns: 32)
-      let output = buffer([Float](repeating: 0, count: 16))
+      let output = buffer([Float](repeating: 0, count: 32))
       KernelSet(.portable).matmul(
         buffer([UInt8](repeating: 0, count: layout.bytes - 1)), layout: layout, tiles: 0..<1,
-        activations: activationRows(rows: 1, columns: 32), into: output, outputStride: 16)
+        activations: activationRows(rows: 1, columns: 32), into: output, outputStride: 32)
     }
   }
 

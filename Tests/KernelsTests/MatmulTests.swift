@@ -13,7 +13,7 @@ import Units
     var random = Random(seed: 10)
     // The last ones are longer than what kernels go through at once.
     let shapes = [
-      (1, 1), (16, 32), (17, 33), (40, 64), (33, 100), (64, 172), (5, 576), (50, 2_100),
+      (1, 1), (16, 32), (17, 33), (40, 64), (33, 100), (64, 172), (5, 576), (130, 70), (98, 2_100),
     ]
     for (rows, columns) in shapes {
       for extreme in [false, true] {
@@ -51,10 +51,10 @@ import Units
     let kernels = KernelSet(set)
     var random = Random(seed: 11)
     let matrix = RandomMatrix(
-      format: format, rows: 48, columns: 96, random: &random, extreme: false)
+      format: format, rows: 96, columns: 96, random: &random, extreme: false)
     let x = (0..<13).map { _ in buffer(random.floats(96)) }
     func outputs(block: Int) -> [Float] {
-      let output = buffer([Float](repeating: 0, count: 13 * 48))
+      let output = buffer([Float](repeating: 0, count: 13 * 96))
       for start in stride(from: 0, to: 13, by: block) {
         let tokens = start..<min(start + block, 13)
         let activations = activationRows(rows: tokens.count, columns: 96)
@@ -62,8 +62,9 @@ import Units
           #expect(kernels.quantize(x[token], into: activations, row: token - start))
         }
         kernels.matmul(
-          matrix.tiles, layout: matrix.layout, tiles: 0..<3, activations: activations,
-          into: output.extracting(start * 48..<13 * 48), outputStride: 48)
+          matrix.tiles, layout: matrix.layout, tiles: 0..<matrix.layout.tiles,
+          activations: activations, into: output.extracting(start * 96..<13 * 96),
+          outputStride: 96)
       }
       return array(output)
     }

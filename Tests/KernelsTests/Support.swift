@@ -37,9 +37,10 @@ struct RandomMatrix {
         values.scale = Self.half(&random, extreme)
         if format == .int4Asymmetric { values.minimum = Self.half(&random, extreme) }
         groups[row].append(values)
-        let tile = tiles.extracting(
-          row / 16 * layout.tileBytes..<(row / 16 + 1) * layout.tileBytes)
-        layout.write(values, row: row % 16, group: group, into: tile)
+        let (tile, tileRow) = row.quotientAndRemainder(dividingBy: format.tileRows)
+        layout.write(
+          values, row: tileRow, group: group,
+          into: tiles.extracting(tile * layout.tileBytes..<(tile + 1) * layout.tileBytes))
       }
     }
     self.groups = groups

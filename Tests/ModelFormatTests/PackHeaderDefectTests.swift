@@ -24,8 +24,8 @@ import Units
   static let fixedPart: [Defect] = [
     Defect(name: "magic", offset: 0, value: 0, error: .notAPack),
     Defect(
-      name: "newer", offset: 8, value: 3, error: .newerVersion(found: 3, supported: 2)),
-    Defect(name: "version 0", offset: 8, value: 0, error: .olderVersion(found: 0, supported: 2)),
+      name: "newer", offset: 8, value: 4, error: .newerVersion(found: 4, supported: 3)),
+    Defect(name: "older", offset: 8, value: 2, error: .olderVersion(found: 2, supported: 3)),
     Defect(
       name: "header too small", offset: 12, value: 415,
       error: .outOfRange(.headerBytes, found: 415, minimum: 416, maximum: 1 << 20)),
@@ -132,7 +132,7 @@ import Units
       error: .matrix(.value, layer: 0, .offset, found: .max, expected: 65_536 * 5)),
     Defect(
       name: "matrix bytes", offset: matrix + 32, value: 1, width: 8,
-      error: .matrix(.value, layer: 0, .bytes, found: 1, expected: 3 * 576)),
+      error: .matrix(.value, layer: 0, .bytes, found: 1, expected: 2 * 1152)),
     Defect(
       name: "vector role", offset: vector, value: 1,
       error: .vector(.attentionNorm, layer: 0, .role, found: 1, expected: 2)),
@@ -199,12 +199,12 @@ import Units
 
   @Test func messagesNameTheNumbers() {
     #expect(
-      message(.olderVersion(found: 1, supported: 2))
-        == "format version 1 is older than version 2, the one this program reads: "
+      message(.olderVersion(found: 1, supported: 3))
+        == "format version 1 is older than version 3, the one this program reads: "
         + "pack the GGUF file again")
     #expect(
-      message(.newerVersion(found: 7, supported: 2))
-        == "format version 7 is newer than this program, which reads up to 2")
+      message(.newerVersion(found: 7, supported: 3))
+        == "format version 7 is newer than this program, which reads up to 3")
     #expect(
       message(.matrix(.down, layer: 3, .bytes, found: .max, expected: 64))
         == "down of layer 3: bytes is 18446744073709551615, expected 64")

@@ -89,7 +89,7 @@ import Units
   @Test func layoutOfTheFixedPartIsAsDocumented() {
     let bytes = Sample.all[0].builder.bytes
     #expect(Array(bytes[0..<8]) == [0x89, 0x54, 0x45, 0x52, 0x52, 0x41, 0x0D, 0x0A])
-    #expect(Array(bytes[8..<12]) == [2, 0, 0, 0])
+    #expect(Array(bytes[8..<12]) == [3, 0, 0, 0])
     #expect(bytes[36] == 2 && bytes[40] == 64)
     #expect(PackLayout.offset(ofSection: .tokenizer) == 256)
     #expect(PackLayout.offset(ofMatrix: 0) == 416)

@@ -169,7 +169,7 @@ typedef struct {
   void (*matmul_int8)(const kernel_matmul *arguments);
   void (*matmul_int4)(const kernel_matmul *arguments);
   void (*matmul_int4_asymmetric)(const kernel_matmul *arguments);
-  // One row (0 ... 15) of a weight tile as floats, groups * 32 of them.
+  // One row of a weight tile as floats, groups * 32 of them.
   void (*row_int8)(const uint8_t *tile, size_t groups, size_t row, float *y);
   void (*row_int4)(const uint8_t *tile, size_t groups, size_t row, float *y);
   void (*row_int4_asymmetric)(const uint8_t *tile, size_t groups, size_t row, float *y);

@@ -22,7 +22,7 @@ struct MatrixWriter {
     self.file = file
     self.tensor = tensor
     encoder = MatrixEncoder(tensor, format: format, rows: rows, columns: columns)
-    let tileBytes = max(WeightFormat.tileRows * encoder.rowBytes, encoder.layout.tileBytes)
+    let tileBytes = max(format.tileRows * encoder.rowBytes, encoder.layout.tileBytes)
     blockTiles = min(encoder.layout.tiles, max(1, resources.blockBytes / tileBytes))
     self.threads = min(resources.threads, blockTiles)
   }
@@ -32,7 +32,8 @@ struct MatrixWriter {
     _ consume: (RawSpan) throws(PackingError) -> Void
   ) throws(PackingError) -> TileResult {
     let layout = encoder.layout
-    let source = Memory<UInt8>(count: blockTiles * WeightFormat.tileRows * encoder.rowBytes)
+    let tileRows = layout.format.tileRows
+    let source = Memory<UInt8>(count: blockTiles * tileRows * encoder.rowBytes)
     let target = Memory<UInt8>(count: blockTiles * layout.tileBytes)
     let scratch = Memory<Float>(count: threads * layout.paddedColumns)
     let results = Memory<TileResult>(count: blockTiles)
@@ -40,8 +41,8 @@ struct MatrixWriter {
     var tile = 0
     while tile < layout.tiles {
       let tiles = min(blockTiles, layout.tiles - tile)
-      let firstRow = tile * WeightFormat.tileRows
-      let rows = min(tiles * WeightFormat.tileRows, layout.rows - firstRow)
+      let firstRow = tile * tileRows
+      let rows = min(tiles * tileRows, layout.rows - firstRow)
       let sourceBytes = source.buffer.extracting(0..<rows * encoder.rowBytes)
       try read(sourceBytes, firstRow: firstRow)
       let block = target.buffer.extracting(0..<tiles * layout.tileBytes)
@@ -50,7 +51,7 @@ struct MatrixWriter {
       for index in 0..<tiles {
         let result = results.buffer[index]
         guard result.badRow < 0 else {
-          let row = firstRow + index * WeightFormat.tileRows + result.badRow
+          let row = firstRow + index * tileRows + result.badRow
           throw .notFinite(tensor: tensor.name, row: row)
         }
         total.add(result)
@@ -77,7 +78,7 @@ struct MatrixWriter {
     DispatchQueue.concurrentPerform(iterations: threads) { thread in
       let columns = encoder.layout.paddedColumns
       let row = shared.scratch.extracting(thread * columns..<(thread + 1) * columns)
-      let tileSourceBytes = WeightFormat.tileRows * encoder.rowBytes
+      let tileSourceBytes = encoder.layout.format.tileRows * encoder.rowBytes
       for tile in stride(from: thread, to: tiles, by: threads) {
         let start = tile * tileSourceBytes
         let end = min(start + tileSourceBytes, shared.source.count)

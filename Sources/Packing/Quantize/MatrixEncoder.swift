@@ -14,7 +14,7 @@ package struct MatrixEncoder: Sendable {
     rowBytes = tensor.rowBytes
   }
 
-  /// Writes the tile that holds the rows in `source` (16, fewer in the last tile).
+  /// Writes the tile that holds the rows in `source` (fewer in the last tile).
   ///
   /// `tile` starts out as zeros; `scratch` holds one row with its padding, which is zero.
   package func encode(
