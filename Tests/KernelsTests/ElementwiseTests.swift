@@ -163,4 +163,22 @@ import Units
       #expect(Probe.isEqual(kernels.quantizeInt4Asymmetric(values), .int4Asymmetric(values)))
     }
   }
+
+  /// Half-way between two halves, and beside it: where rounding decides; subnormal and too large ones.
+  @Test(arguments: runnableSets)
+  func scalesRoundToHalfPrecisionAsInTheReference(set: InstructionSet) {
+    let kernels = KernelSet(set)
+    for bits in stride(from: 0 as UInt16, to: 0x7BFF, by: 11) {
+      let middle = (Float16Bits.float(bits) + Float16Bits.float(bits + 1)) / 2
+      for scale in [middle.nextDown, middle, middle.nextUp] {
+        var values = InlineArray<32, Float>(repeating: 0)
+        (values[3], values[20]) = (scale, -127 * scale)
+        #expect(Probe.isEqual(kernels.quantizeInt8(values), .int8(values)))
+      }
+    }
+    for scale in [65504, 65519, 65520, 1e6, 2e36] as [Float] {
+      let values = InlineArray<32, Float>(repeating: 127 * scale)
+      #expect(Probe.isEqual(kernels.quantizeInt8(values), .int8(values)))
+    }
+  }
 }
