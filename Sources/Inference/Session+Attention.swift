@@ -152,7 +152,8 @@ extension Session {
     }
     for row in 0..<rows {
       let query = head * shape.headsPerGroup + row % shape.headsPerGroup
-      finish(row: row, token: tokens.lowerBound + row / shape.headsPerGroup, head: query, thread)
+      let token = tokens.lowerBound + row / shape.headsPerGroup
+      finish(row: row, of: own.totals, token: token, head: query)
     }
     if isSeen {
       observe(layer, head: head, tokens: tokens, live: live, sight: own.sight, row: 0, thread)
@@ -190,10 +191,12 @@ extension Session {
       if sawNonFinite { return }
       let totals = own.totals.extracting(0..<rows, stride: stride)
       for head in heads {
-        for row in 0..<rows { clearTotal(row, thread) }
+        for row in 0..<rows { clear(row, of: own.totals) }
         let all = head * runs * rows..<(head + 1) * runs * rows
         join(parts.extracting(all, stride: stride), into: totals)
-        for row in 0..<rows { finish(row: row, token: token, head: head * rows + row, thread) }
+        for row in 0..<rows {
+          finish(row: row, of: own.totals, token: token, head: head * rows + row)
+        }
         guard isSeen else { continue }
         observe(
           layer, head: head, tokens: token..<token + 1, live: live, sight: sight,
@@ -218,15 +221,10 @@ extension Session {
       nextKeys: head + 1 < shape.model.kvHeads ? cache.keys(layer: layer, head: head + 1) : nil)
   }
 
-  private func total(_ row: Int, _ thread: Int) -> FixedBuffer<Float> {
-    let start = row * Scratch.stride(shape.model.headDimension)
-    return attentionScratch[thread].totals.outputs
-      .extracting(start..<start + shape.model.headDimension)
-  }
-
-  func clearTotal(_ row: Int, _ thread: Int) {
+  /// Nothing seen yet in row `row`.
+  func clear(_ row: Int, of totals: AttentionParts) {
     let d = shape.model.headDimension
-    attentionScratch[thread].totals.clear(row: row, from: row * Scratch.stride(d), dimension: d)
+    totals.clear(row: row, from: row * Scratch.stride(d), dimension: d)
   }
 
   /// Joins the rows of some runs to `totals`, which has those of one.
@@ -238,16 +236,17 @@ extension Session {
       stride: Scratch.stride(shape.model.headDimension), dimension: shape.model.headDimension)
   }
 
-  /// Divides row `row` of this thread's totals by its sum, into a query head of a token, and
-  /// quantizes that where it can.
+  /// Divides row `row` of `totals` by its sum, into a query head of a token, and quantizes that where
+  /// it can.
   @inline(never)
-  func finish(row: Int, token: Int, head: Int, _ thread: Int) {
+  func finish(row: Int, of totals: AttentionParts, token: Int, head: Int) {
     let d = shape.model.headDimension
     let dimension = shape.model.queryDimension
     let columns = head * d..<(head + 1) * d
     let output = Scratch.row(token, of: scratch.attention, columns: dimension).extracting(columns)
+    let start = row * Scratch.stride(d)
     kernels.divide(
-      total(row, thread), by: attentionScratch[thread].totals.sums[row], into: output)
+      totals.outputs.extracting(start..<start + d), by: totals.sums[row], into: output)
     if case .int4 = cache.valueLayout.format {
       kernels.hadamard(output, blockLength: WalshHadamard.blockLength(headDimension: d))
     }
@@ -275,11 +274,12 @@ extension Session {
       let position = position(of: token)
       for query in head * shape.headsPerGroup..<(head + 1) * shape.headsPerGroup {
         prepareQuery(
-          layer, query, token: token, into: own.queries.rows(rows, columns: d), row: row, thread)
+          layer, query, token: token, by: own.vector, into: own.queries.rows(rows, columns: d),
+          row: row)
         if needsSinkQueries {
           prepareQuery(
-            layer, query, token: token, forSinks: true,
-            into: own.sinkQueries.rows(rows, columns: d), row: row, thread)
+            layer, query, token: token, forSinks: true, by: own.vector,
+            into: own.sinkQueries.rows(rows, columns: d), row: row)
         }
         own.positions[row] = UInt32(position)
         row += 1
@@ -287,15 +287,15 @@ extension Session {
     }
   }
 
-  /// One query head of one token; for the first tokens of a full streaming cache rotated to the
-  /// query's index in the cache instead of its stream position.
+  /// One query head of one token, by way of `vector`; for the first tokens of a full streaming cache
+  /// rotated to the query's index in the cache instead of its stream position.
   @inline(never)
   private func prepareQuery(
-    _ layer: Int, _ head: Int, token: Int, forSinks: Bool = false, into queries: ActivationRows,
-    row: Int, _ thread: Int
+    _ layer: Int, _ head: Int, token: Int, forSinks: Bool = false, by vector: FixedBuffer<Float>,
+    into queries: ActivationRows, row: Int
   ) {
     let d = shape.model.headDimension
-    let query = attentionScratch[thread].vector.extracting(0..<d)
+    let query = vector.extracting(0..<d)
     query.copy(
       from: Scratch.row(token, of: scratch.query, columns: shape.model.queryDimension)
         .extracting(head * d..<(head + 1) * d))

@@ -158,7 +158,7 @@ extension Session {
     let (own, rows) = (attentionScratch[thread], shape.headsPerGroup)
     let attended = attended(layer, head: head, rows: rows, live: seen, own)
     let totals = own.totals
-    for row in 0..<rows { clearTotal(row, thread) }
+    for row in 0..<rows { clear(row, of: totals) }
     for run in 0..<attended.runs {
       attended.weigh(run, own.sight.scores(row: 0, run: run), into: own.parts, kernels)
       own.sight.note(own.parts.tops, rows: rows, row: 0, run: run)
