@@ -35,10 +35,7 @@ package struct MachineLimits: Equatable, Sendable {
   /// Rates of a model are medians too. Were the best way of every single try taken instead, a
   /// machine whose bandwidth comes and goes would be measured by its good moments alone.
   package init(_ tries: [MachineTry]) {
-    func best(_ rates: [[Double]]) -> Double {
-      let ways = rates.first?.count ?? 0
-      return (0..<ways).map { way in Statistics.median(rates.map { $0[way] }) }.max() ?? 0
-    }
+    func best(_ rates: [[Double]]) -> Double { Self.medians(rates).max() ?? 0 }
     self.init(
       readBytes: best(tries.map(\.reads)), int8Operations: best(tries.map(\.int8)),
       int4Operations: best(tries.map(\.int4)))
@@ -46,9 +43,14 @@ package struct MachineLimits: Equatable, Sendable {
 
   /// The way of reading that is best by the median of its tries; the first where there are none.
   package static func bestRead(_ tries: [MachineTry]) -> Int {
-    let ways = tries.first?.reads.count ?? 0
-    let medians = (0..<ways).map { way in Statistics.median(tries.map { $0.reads[way] }) }
+    let medians = medians(tries.map(\.reads))
     return medians.indices.max { medians[$0] < medians[$1] } ?? 0
+  }
+
+  /// The median of each way, of which every try has a rate.
+  private static func medians(_ rates: [[Double]]) -> [Double] {
+    let ways = rates.first?.count ?? 0
+    return (0..<ways).map { way in Statistics.median(rates.map { $0[way] }) }
   }
 
   /// The median of each number.
@@ -95,9 +97,8 @@ package final class Machine {
     precondition(processors.isEmpty || processors.count == threads, "one processor per thread")
     let kinds = Self.multiplications(of: name)
     return MachineTry(
-      reads: (0..<Int(measure_read_variants())).map { way in
-        let (bytes, seconds) = read(way: way, threads: threads, processors: processors)
-        return seconds > 0 ? Double(bytes) / seconds : 0
+      reads: (0..<Int(measure_read_variants())).map {
+        read(way: $0, threads: threads, processors: processors)
       },
       int8: kinds.int8.map { multiplyAdd($0, threads, processors) },
       int4: kinds.int4.map { multiplyAdd($0, threads, processors) })
@@ -107,18 +108,14 @@ package final class Machine {
   /// changes within that.
   private static var passes: Int32 { 4 }
 
-  /// Reads everything some times in one way: how many bytes, in how many seconds.
-  package func read(
-    way: Int, threads: Int, processors: [Int32]
-  ) -> (bytes: Int, seconds: Double) {
+  /// Bytes per second of reading everything some times in one way.
+  package func read(way: Int, threads: Int, processors: [Int32]) -> Double {
     // SAFETY: the pointer is to one number per thread, or null, while the call runs.
-    let rate = unsafe processors.withUnsafeBufferPointer { pinned in
+    unsafe processors.withUnsafeBufferPointer { pinned in
       unsafe measure_read(
         memory, UInt(byteCount), Int32(threads), pinned.isEmpty ? nil : pinned.baseAddress,
         Int32(way), Self.passes)
     }
-    let bytes = byteCount * Int(Self.passes)
-    return (bytes, rate > 0 ? Double(bytes) / rate : 0)
   }
 
   private func multiplyAdd(

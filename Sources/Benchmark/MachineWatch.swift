@@ -5,8 +5,8 @@ struct MachineWatch {
   private let processors: [Int32]
   private let instructionSet: String
   private var tries: [MachineTry] = []
-  private var bytes = 0
-  private var seconds = 0.0
+  /// Bytes per second of each turn of the repetition at hand, all of as many bytes.
+  private var turns: [Double] = []
   /// Bytes per second that memory gave in the turns of each repetition that took turns with reading.
   private(set) var bandwidths: [Double] = []
 
@@ -26,16 +26,14 @@ struct MachineWatch {
 
   /// Reads for some tens of milliseconds, in the way that is best so far.
   mutating func takeTurn() {
-    let turn = machine.read(
-      way: MachineLimits.bestRead(tries), threads: threads, processors: processors)
-    bytes += turn.bytes
-    seconds += turn.seconds
+    turns.append(
+      machine.read(way: MachineLimits.bestRead(tries), threads: threads, processors: processors))
   }
 
   /// Ends the turns of a repetition.
   mutating func endTurns() {
-    bandwidths.append(seconds > 0 ? Double(bytes) / seconds : 0)
-    (bytes, seconds) = (0, 0)
+    bandwidths.append(1 / Statistics.mean(turns.map { 1 / $0 }))
+    turns = []
   }
 
   /// The limits that the shares of a row are of.

@@ -138,7 +138,7 @@ INLINE void dots_int8_positive(const uint8_t *w, const row_group *x, const int r
   for (int step = 0; step < 8; step++) {
     i32x16 weights[KERNEL_POSITIVE];
     UNROLL for (int n = 0; n < tiles; n++) {
-      const uint8_t *line = w + n * 512 + step * 64;
+      const uint8_t *line = w + (size_t)n * cache_group_bytes(INT8) + step * 64;
       if (n >= asked) ask_ahead(line, ahead);
       weights[n] = (i32x16)load64(line);
     }

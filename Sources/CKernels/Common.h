@@ -402,6 +402,21 @@ INLINE void merge_factors(const kernel_merge *m, const merge_block *block, float
     }
 }
 
+// Joins the rows of one query, which is lane `lane` of the first run.
+INLINE void merge_rows(const kernel_merge *m, const merge_block *block, size_t lane, const float *a,
+                       const float *b) {
+  const size_t query = block->query + lane, run_stride = m->queries * m->stride;
+  const float *parts = m->parts + block->run * run_stride + query * m->stride;
+  float *total = m->totals + query * m->stride;
+  for (size_t d = 0; d < m->dimensions; d += 16) {
+    const size_t left = m->dimensions - d;
+    f32x16 sum = load_some(total + d, left);
+    for (size_t run = 0, i = lane; run < block->runs; run++, i += block->queries)
+      sum = fused(load_some(parts + run * run_stride + d, left), (f32x16)b[i], sum * a[i]);
+    store_some(total + d, sum, left);
+  }
+}
+
 void SET(merge)(const kernel_merge *m) {
   float a[MERGE_LANES], b[MERGE_LANES];
   const size_t queries = smaller_size(m->queries, MERGE_LANES), runs = MERGE_LANES / queries;
@@ -410,20 +425,7 @@ void SET(merge)(const kernel_merge *m) {
       const merge_block block = {run, smaller_size(runs, m->runs - run), query,
                                  smaller_size(queries, m->queries - query)};
       merge_factors(m, &block, a, b);
-      for (size_t q = 0; q < block.queries; q++) {
-        const float *parts = m->parts + (run * m->queries + query + q) * m->stride;
-        float *total = m->totals + (query + q) * m->stride;
-        for (size_t d = 0; d < m->dimensions; d += 16) {
-          const size_t left = m->dimensions - d;
-          f32x16 sum = load_some(total + d, left);
-          for (size_t r = 0; r < block.runs; r++) {
-            const size_t lane = r * block.queries + q;
-            const f32x16 part = load_some(parts + r * m->queries * m->stride + d, left);
-            sum = fused(part, (f32x16)b[lane], sum * a[lane]);
-          }
-          store_some(total + d, sum, left);
-        }
-      }
+      for (size_t lane = 0; lane < block.queries; lane++) merge_rows(m, &block, lane, a, b);
     }
 }
 
