@@ -8,6 +8,7 @@
 #include "Eviction.h"
 #include "Layout.h"
 #include "Math.h"
+#include "Quantize.h"
 
 void SET(exponential)(const float *x, float *y, size_t count) {
   for (size_t i = 0; i < count; i += 16)
@@ -115,19 +116,6 @@ int SET(rms_norm)(const float *x, const float *weight, float epsilon, float *y, 
   return 1;
 }
 
-int SET(quantize)(const float *x, size_t count, size_t stride, int8_t *quants, float *scales,
-                  int32_t *sums) {
-  for (size_t i = 0, g = 0; i < count; i += 32, g += stride) {
-    f32x16 a = load_some(x + i, count - i), b = 0.0f;
-    if (count - i > 16) b = load_some(x + i + 16, count - i - 16);
-    i32x16 qa, qb;
-    if (!round_group(a, b, &qa, &qb, scales + g)) return 0;
-    sums[g] = __builtin_reduce_add(qa + qb);
-    store_quants(qa, qb, quants + g * 32);
-  }
-  return 1;
-}
-
 uint16_t SET(quantize_int8)(const float *x, int8_t *quants) {
   return group_int8(load16(x), load16(x + 16), quants);
 }
@@ -167,120 +155,7 @@ void SET(row_int4_asymmetric)(const uint8_t *tile, size_t groups, size_t row, fl
   dequantize_row(tile, groups, row, y, INT4_ASYMMETRIC);
 }
 
-// Up to 32 elements of a head; returns the half-precision scale.
-INLINE uint16_t quantize_some(const float *x, size_t count, int8_t *quants, const int format) {
-  float padded[32] = {0};
-  if (count < 32) {
-    for (size_t i = 0; i < count; i++) padded[i] = x[i];
-    x = padded;
-  }
-  return format == INT8 ? SET(quantize_int8)(x, quants) : SET(quantize_int4)(x, quants);
-}
-
-INLINE void append_key(uint8_t *tile, size_t dimensions, size_t slot, const float *x,
-                       const int format) {
-  uint8_t *scales = tile + key_quant_bytes(dimensions, format);
-  for (size_t start = 0; start < dimensions; start += 32) {
-    size_t count = smaller_size(dimensions - start, 32);
-    int8_t quants[32];
-    uint16_t scale = quantize_some(x + start, count, quants, format);
-    __builtin_memcpy(scales + start + slot * 2, &scale, 2);
-    if (format == INT8) {
-      uint8_t *to = tile + start * 16 + slot * 4;
-      if (count == 32) {
-        // From registers, not by way of memory.
-        UNROLL for (size_t k = 0; k < 32; k += 4) __builtin_memcpy(to + k * 16, quants + k, 4);
-      } else {
-        for (size_t k = 0; k < count; k += 4) __builtin_memcpy(to + k * 16, quants + k, 4);
-      }
-      continue;
-    }
-    uint8_t *to = tile + start * 8 + slot * 4;
-    for (size_t k = 0; k < count; k += 8)
-      for (size_t j = 0; j < 4; j++)
-        to[k * 8 + j] = (uint8_t)(quants[k + j] | quants[k + 4 + j] << 4);
-  }
-}
-
-void SET(append_key_int8)(uint8_t *tile, size_t dimensions, size_t slot, const float *x) {
-  append_key(tile, dimensions, slot, x, INT8);
-}
-void SET(append_key_int4)(uint8_t *tile, size_t dimensions, size_t slot, const float *x) {
-  append_key(tile, dimensions, slot, x, INT4);
-}
-
-INLINE int32_t load_word(const uint8_t *p) {
-  int32_t word;
-  __builtin_memcpy(&word, p, 4);
-  return word;
-}
-
-// Sixteen dimensions of a slot of an int8 key tile, without a way through memory.
-INLINE f32x16 key_quants(const uint8_t *from) {
-  const i32x4 words = {load_word(from), load_word(from + 64), load_word(from + 128),
-                       load_word(from + 192)};
-  return __builtin_convertvector((i8x16)words, f32x16);
-}
-
-INLINE void read_key(const uint8_t *tile, size_t dimensions, size_t slot, float *y,
-                     const int format) {
-  const uint8_t *scales = tile + key_quant_bytes(dimensions, format) + slot * 2;
-  const size_t quad_bytes = format == INT8 ? 16 : 8;
-  size_t start = 0;
-  for (; format == INT8 && start + 32 <= dimensions; start += 32) {
-    const uint8_t *from = tile + start * quad_bytes + slot * 4;
-    const f32x16 scale = float_of_half(scales + start);
-    store16(y + start, key_quants(from) * scale);
-    store16(y + start + 16, key_quants(from + 256) * scale);
-  }
-  for (; start < dimensions; start += 32) {
-    const uint8_t *from = tile + start * quad_bytes + slot * 4;
-    int8_t quants[32];
-    for (size_t k = 0; k < 32 && start + k < dimensions; k += format == INT8 ? 4 : 8) {
-      if (format == INT8) __builtin_memcpy(quants + k, from + k * quad_bytes, 4);
-      else
-        for (size_t j = 0; j < 8; j++)
-          quants[k + j] = (int8_t)((from[k * quad_bytes + j % 4] >> (j & 4) & 15) - 8);
-    }
-    const size_t count = smaller_size(dimensions - start, 32);
-    const float scale = float_of_half(scales + start);
-    for (size_t k = 0; k < count; k++) y[start + k] = (float)quants[k] * scale;
-  }
-}
-
-void SET(read_key_int8)(const uint8_t *tile, size_t dimensions, size_t slot, float *y) {
-  read_key(tile, dimensions, slot, y, INT8);
-}
-void SET(read_key_int4)(const uint8_t *tile, size_t dimensions, size_t slot, float *y) {
-  read_key(tile, dimensions, slot, y, INT4);
-}
-
-INLINE void append_value(uint8_t *block, size_t dimensions, size_t slot, const float *x,
-                         const int format) {
-  const size_t tile_bytes = cache_group_bytes(format);
-  uint8_t *scales = block + value_quant_bytes(dimensions, format);
-  const int high = slot % 8 >= 4;
-  for (size_t start = 0; start < dimensions; start += 32) {
-    size_t count = smaller_size(dimensions - start, 32);
-    int8_t quants[32];
-    uint16_t scale = quantize_some(x + start, count, quants, format);
-    __builtin_memcpy(scales + start * 2 + slot * 2, &scale, 2);
-    for (size_t k = 0; k < count; k++) {
-      uint8_t *to = block + (start + k) / 16 * tile_bytes + k % 16 * 4 + slot % 4;
-      to += format == INT8 ? slot / 4 * 64 : slot / 8 * 64;
-      if (format == INT8) *to = (uint8_t)quants[k];
-      else if (high) *to = (uint8_t)((*to & 0x0F) | quants[k] << 4);
-      else *to = (uint8_t)((*to & 0xF0) | quants[k]);
-    }
-  }
-}
-
-void SET(append_value_int8)(uint8_t *block, size_t dimensions, size_t slot, const float *x) {
-  append_value(block, dimensions, slot, x, INT8);
-}
-void SET(append_value_int4)(uint8_t *block, size_t dimensions, size_t slot, const float *x) {
-  append_value(block, dimensions, slot, x, INT4);
-}
+#include "Storage.h"
 
 INLINE u32x16 positions_at(const kernel_softmax *s, size_t slot) {
   u32x16 positions = 0;

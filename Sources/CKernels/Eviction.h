@@ -64,18 +64,30 @@ OUT_OF_LINE void run_factors(const kernel_probabilities *s, size_t query, size_t
   }
 }
 
+// Which of sixteen slots have the largest share.
+INLINE i32x16 has_largest(const share_row *row, size_t slot) {
+  const f32x16 scaled = load16(row->numerators + slot) * row->largest_factor;
+  return __builtin_convertvector(scaled, i32x16) == (int32_t)row->largest;
+}
+
 // The first slot with the largest share.
 OUT_OF_LINE size_t first_largest(const kernel_probabilities *s, const share_row *row) {
-  const int32_t largest = (int32_t)row->largest;
   const i32x16 lane = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
   size_t slot = row->largest_start;
+#if !defined(__aarch64__)  // boards count bytes
+  for (; slot + 64 <= s->slot_count; slot += 64) {
+    i32x16 first = 64;
+    for (int i = 48; i >= 0; i -= 16) first = has_largest(row, slot + (size_t)i) ? lane + i : first;
+    if (__builtin_reduce_or(first < 64)) return slot + (size_t)__builtin_reduce_min(first);
+  }
+#endif
   for (; slot + 16 <= s->slot_count; slot += 16) {
-    const f32x16 scaled = load16(row->numerators + slot) * row->largest_factor;
-    const i32x16 is = __builtin_convertvector(scaled, i32x16) == largest;
+    const i32x16 is = has_largest(row, slot);
     if (__builtin_reduce_or(is)) return slot + (size_t)__builtin_reduce_min(is ? lane : 16);
   }
   for (; slot < s->slot_count; slot++)
-    if ((int32_t)(row->numerators[slot] * row->largest_factor) == largest) return slot;
+    if ((int32_t)(row->numerators[slot] * row->largest_factor) == (int32_t)row->largest)
+      return slot;
   return 0;
 }
 
@@ -157,6 +169,16 @@ void SET(add_row)(const uint32_t *row, size_t count, int64_t *sums) {
     for (size_t j = i; j < i + 16; j++) sums[j] += row[j];
   }
   for (; i < count; i++) sums[i] += row[i];
+}
+
+void SET(take_sums)(int64_t *from, size_t count, int64_t *sums) {
+  for (size_t i = 0; i < count; i++) sums[i] += from[i];
+  __builtin_memset(from, 0, count * sizeof *from);
+}
+
+void SET(take_votes)(uint16_t *from, size_t count, uint16_t *votes) {
+  for (size_t i = 0; i < count; i++) votes[i] += from[i];
+  __builtin_memset(from, 0, count * sizeof *from);
 }
 
 INLINE void add_votes(uint16_t *votes, u16x16 low) {

@@ -13,7 +13,7 @@
   void set##_rope(float *, size_t, size_t, size_t, int, const float *, const float *);          \
   void set##_hadamard(float *, size_t, size_t);                                                 \
   int set##_rms_norm(const float *, const float *, float, float *, size_t);                     \
-  int set##_quantize(const float *, size_t, size_t, int8_t *, float *, int32_t *);              \
+  int set##_quantize(const kernel_quantize *);                                                  \
   uint16_t set##_quantize_int8(const float *, int8_t *);                                        \
   uint16_t set##_quantize_int4(const float *, int8_t *);                                        \
   uint16_t set##_quantize_int4_asymmetric(const float *, int8_t *, uint16_t *);                 \
@@ -22,14 +22,15 @@
   void set##_row_int4_asymmetric(const uint8_t *, size_t, size_t, float *);                     \
   void set##_append_key_int8(uint8_t *, size_t, size_t, const float *);                         \
   void set##_append_key_int4(uint8_t *, size_t, size_t, const float *);                         \
-  void set##_read_key_int8(const uint8_t *, size_t, size_t, float *);                           \
-  void set##_read_key_int4(const uint8_t *, size_t, size_t, float *);                           \
+  void set##_turn_keys(const kernel_turn *);                                                    \
   void set##_append_value_int8(uint8_t *, size_t, size_t, const float *);                       \
   void set##_append_value_int4(uint8_t *, size_t, size_t, const float *);                       \
   void set##_softmax(const kernel_softmax *);                                                   \
   void set##_merge(const kernel_merge *);                                                       \
   void set##_probabilities(const kernel_probabilities *);                                       \
   void set##_add_row(const uint32_t *, size_t, int64_t *);                                      \
+  void set##_take_sums(int64_t *, size_t, int64_t *);                                           \
+  void set##_take_votes(uint16_t *, size_t, uint16_t *);                                        \
   void set##_count_low(const kernel_low_votes *);                                               \
   size_t set##_count_positions(const uint32_t *, size_t, uint32_t, uint32_t);                   \
   size_t set##_lowest(const int64_t *, const uint32_t *, size_t, uint32_t, uint32_t);            \
@@ -44,11 +45,12 @@
       set##_quantize_int4,    set##_quantize_int4_asymmetric,                                   \
       matmul_int8,            matmul_int4,           matmul_int4_asymmetric,                    \
       set##_row_int8,         set##_row_int4,        set##_row_int4_asymmetric,                 \
-      set##_append_key_int8,  set##_append_key_int4, set##_read_key_int8,   set##_read_key_int4, \
+      set##_append_key_int8,  set##_append_key_int4, set##_turn_keys,                           \
       set##_append_value_int8, set##_append_value_int4, scores_int8,                            \
       scores_int4,            set##_softmax,         set##_merge,           set##_probabilities, \
-      set##_add_row,          set##_count_low,       set##_count_positions, set##_lowest,        \
-      set##_differences_int8, set##_differences_int4,                                           \
+      set##_add_row,          set##_take_sums,       set##_take_votes,      set##_count_low,     \
+      set##_count_positions,  set##_lowest,          set##_differences_int8,                    \
+      set##_differences_int4,                                                                   \
       weighted_sum_int8,      weighted_sum_int4,                                                \
   }
 

@@ -130,6 +130,16 @@ INLINE uint16_t half_of(float x) {
 #endif
 }
 
+// Sixteen such numbers.
+INLINE void store_halves(uint16_t *p, f32x16 v) {
+#if defined(KERNEL_HALVES)
+  const f16x16 halves = __builtin_convertvector(v < 65504.0f ? v : 65504.0f, f16x16);
+#else
+  const u16x16 halves = __builtin_convertvector((u32x16)float_to_half(v), u16x16);
+#endif
+  __builtin_memcpy(p, &halves, sizeof halves);
+}
+
 // A finite half at p.
 INLINE float float_of_half(const void *p) {
 #if defined(KERNEL_HALVES)

@@ -131,6 +131,13 @@ package struct EvictionSettings: BitwiseCopyable, Equatable, Sendable {
   /// The longest probe: the instruction or a catalyst.
   package var probeMax: Int { policy.probes ? slots / 2 : 0 }
 
+  /// Tokens of a tile where nobody asks for others: 64, if the window of streaming holds them; for
+  /// citrus a chunk and an instruction of 32 tokens, which then go through a layer as one batch.
+  package var tileTokens: Int {
+    if policy == .streaming { return min(64, slots - EvictionPolicy.sinkTokens) }
+    return policy.isCitrus ? max(64, chunk + 32) : 64
+  }
+
   /// The most tokens that slots are set aside for at once.
   var admittedMax: Int { policy.isCitrus ? chunk + probeMax : max(chunk, probeMax) }
 

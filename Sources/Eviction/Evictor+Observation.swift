@@ -128,7 +128,8 @@ extension Evictor {
   ///
   /// `ofProbe` says whether a probe saw it rather than the stream.
   package func fold(
-    layer: Int, head: Int, stamp: UInt64, slots range: Range<Int>, ofProbe: Bool = false
+    layer: Int, head: Int, stamp: UInt64, slots range: Range<Int>, ofProbe: Bool = false,
+    _ kernels: KernelSet
   ) {
     let slots = table.slots
     let index = layer * kvHeads + head
@@ -137,20 +138,13 @@ extension Evictor {
       switch settings.policy {
       case .full, .truncate, .streaming, .tova, .valueDifference, .gemFilter: return
       case .h2o, .snapKV, .heavyDifference, .citrusShared, .citrusIndividual, .infiniPot:
-        let (total, part) = (totals(index, ofProbe: ofProbe), share.sums)
-        for slot in range {
-          total[slot] += part[head * slots + slot]
-          part[head * slots + slot] = 0
-        }
+        kernels.take(
+          share.sums.extracting(head * slots + range.lowerBound..<head * slots + range.upperBound),
+          into: totals(index, ofProbe: ofProbe).extracting(range))
       case .scissorhands:
-        let votes = lowVotes(index)
-        for slot in range {
-          let place = head * slots + slot
-          votes.current[slot] += share.votes[place]
-          share.votes[place] = 0
-          votes.tail[slot] += share.votes[kvHeads * slots + place]
-          share.votes[kvHeads * slots + place] = 0
-        }
+        let (votes, part) = (counters(index), share.lowVotes(head, slots))
+        kernels.take(part.current.extracting(range), into: votes.current.extracting(range))
+        kernels.take(part.tail.extracting(range), into: votes.tail.extracting(range))
       }
     }
   }

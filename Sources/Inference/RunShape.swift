@@ -27,7 +27,7 @@ package struct RunShape: BitwiseCopyable {
   /// Bytes of input text that the prompt's buffer holds.
   package let promptBytes: Int
 
-  /// Tokens of a tile where the context is large enough for it.
+  /// Tokens of a tile where the context is large enough for it; 0: as many as suit the policy.
   private let wantedTileTokens: Int
 
   /// The least context: the first tokens that streaming keeps and one more.
@@ -54,10 +54,11 @@ package struct RunShape: BitwiseCopyable {
     let trained = model.trainedContext
     let slots = profile.contextTokens > 0 ? profile.contextTokens : trained
     wantedTileTokens = profile.tileTokens
-    profile.tileTokens = min(profile.tileTokens, max(slots, 1))
-    self.profile = profile
     eviction = profile.evictionSettings(
       slots: max(slots, Self.slotsMin), model: model)
+    let tile = profile.tileTokens > 0 ? profile.tileTokens : eviction.tileTokens
+    profile.tileTokens = min(tile, max(slots, 1))
+    self.profile = profile
     pageBytes = max(profile.pageBytes, kernelPageBytes)
     if let idTokens {
       promptTokens = idTokens

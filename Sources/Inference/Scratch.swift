@@ -70,6 +70,15 @@ struct Scratch: BitwiseCopyable {
     return block.extracting(start..<start + columns)
   }
 
+  /// Rows `tokens`, `stride(columns)` elements apart, up to the last element of the last one.
+  static func rows(
+    _ tokens: Range<Int>, of block: FixedBuffer<Float>, columns: Int
+  ) -> FixedBuffer<Float> {
+    let stride = stride(columns)
+    return block.extracting(
+      tokens.lowerBound * stride..<(tokens.upperBound - 1) * stride + columns)
+  }
+
   /// What `tokens` tokens bring to a matrix with `columns` columns, quantized.
   ///
   /// Those of the down matrix lie apart: they are made while others read the gate's.
@@ -84,7 +93,7 @@ struct Scratch: BitwiseCopyable {
 ///
 /// Shapes: R query rows, d head dimension, S slots of a run.
 struct AttentionScratch: BitwiseCopyable {
-  let vector: FixedBuffer<Float>  // [d], filled up to 32
+  let vectors: FixedBuffer<Float>  // [R, d], filled up to 32
   let scores: FixedBuffer<Float>  // [R, S]
   let parts: AttentionParts  // [R]
   let totals: AttentionParts  // [R]
@@ -100,7 +109,7 @@ struct AttentionScratch: BitwiseCopyable {
     let rows = shape.queryRows
     let pairs = shape.eviction.policy.isArithmetic ? 0 : shape.model.rotatedDimensions / 2
     let d = shape.model.headDimension
-    vector = arena.take(Scratch.stride(d))
+    vectors = arena.take(rows * Scratch.stride(d))
     scores = arena.take(rows * RunShape.runSlots)
     parts = AttentionParts(rows: rows, headDimension: d, in: &arena)
     totals = AttentionParts(rows: rows, headDimension: d, in: &arena)

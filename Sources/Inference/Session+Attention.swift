@@ -150,11 +150,7 @@ extension Session {
       if isSeen { own.sight.note(result.tops, rows: rows, row: 0, run: run) }
       if run > 0 { join(parts, into: totals) }
     }
-    for row in 0..<rows {
-      let query = head * shape.headsPerGroup + row % shape.headsPerGroup
-      let token = tokens.lowerBound + row / shape.headsPerGroup
-      finish(row: row, of: own.totals, token: token, head: query)
-    }
+    finish(totals, head: head, tokens: tokens)
     if isSeen {
       observe(layer, head: head, tokens: tokens, live: live, sight: own.sight, row: 0, thread)
     }
@@ -194,9 +190,7 @@ extension Session {
         for row in 0..<rows { clear(row, of: own.totals) }
         let all = head * runs * rows..<(head + 1) * runs * rows
         join(parts.extracting(all, stride: stride), into: totals)
-        for row in 0..<rows {
-          finish(row: row, of: own.totals, token: token, head: head * rows + row)
-        }
+        finish(totals, head: head, tokens: token..<token + 1)
         guard isSeen else { continue }
         observe(
           layer, head: head, tokens: token..<token + 1, live: live, sight: sight,
@@ -236,24 +230,37 @@ extension Session {
       stride: Scratch.stride(shape.model.headDimension), dimension: shape.model.headDimension)
   }
 
-  /// Divides row `row` of `totals` by its sum, into a query head of a token, and quantizes that where
-  /// it can.
+  /// Divides the rows of `totals`, the query heads of one KV head for each of `tokens`, by their sums,
+  /// and quantizes that where it can.
   @inline(never)
-  func finish(row: Int, of totals: AttentionParts, token: Int, head: Int) {
+  private func finish(_ totals: AttentionParts, head: Int, tokens: Range<Int>) {
     let d = shape.model.headDimension
     let dimension = shape.model.queryDimension
-    let columns = head * d..<(head + 1) * d
-    let output = Scratch.row(token, of: scratch.attention, columns: dimension).extracting(columns)
-    let start = row * Scratch.stride(d)
-    kernels.divide(
-      totals.outputs.extracting(start..<start + d), by: totals.sums[row], into: output)
-    if case .int4 = cache.valueLayout.format {
-      kernels.hadamard(output, blockLength: WalshHadamard.blockLength(headDimension: d))
+    let columns = head * shape.headsPerGroup * d..<(head + 1) * shape.headsPerGroup * d
+    var row = 0
+    for token in tokens {
+      let output = Scratch.row(token, of: scratch.attention, columns: dimension)
+      for start in stride(from: columns.lowerBound, to: columns.upperBound, by: d) {
+        divide(row, of: totals, into: output.extracting(start..<start + d))
+        row += 1
+      }
     }
     guard headsAreGroups else { return }
-    let activations = scratch.activations(tokens: now.count, columns: dimension)
-    let isFinite = kernels.quantize(output, into: activations, row: token, columns: columns)
+    let outputs = Scratch.rows(tokens, of: scratch.attention, columns: dimension)
+    let isFinite = kernels.quantize(
+      outputs.extracting(columns.lowerBound..<outputs.count), stride: Scratch.stride(dimension),
+      into: scratch.activations(tokens: now.count, columns: dimension), tokens, columns: columns)
     if !isFinite { markNonFinite() }
+  }
+
+  private func divide(_ row: Int, of totals: AttentionParts, into output: FixedBuffer<Float>) {
+    let start = row * Scratch.stride(output.count)
+    kernels.divide(
+      totals.outputs.extracting(start..<start + output.count), by: totals.sums[row], into: output)
+    if case .int4 = cache.valueLayout.format {
+      kernels.hadamard(
+        output, blockLength: WalshHadamard.blockLength(headDimension: output.count))
+    }
   }
 
   /// Whether queries are rotated once more for the first tokens: where streaming has dropped others,
@@ -268,43 +275,41 @@ extension Session {
   func prepareQueries(_ layer: Int, head: Int, tokens: Range<Int>, _ thread: Int) {
     let own = attentionScratch[thread]
     let (rows, d) = (tokens.count * shape.headsPerGroup, shape.model.headDimension)
-    let needsSinkQueries = needsSinkQueries
-    var row = 0
-    for token in tokens {
-      let position = position(of: token)
-      for query in head * shape.headsPerGroup..<(head + 1) * shape.headsPerGroup {
-        prepareQuery(
-          layer, query, token: token, by: own.vector, into: own.queries.rows(rows, columns: d),
-          row: row)
-        if needsSinkQueries {
-          prepareQuery(
-            layer, query, token: token, forSinks: true, by: own.vector,
-            into: own.sinkQueries.rows(rows, columns: d), row: row)
-        }
-        own.positions[row] = UInt32(position)
-        row += 1
-      }
+    prepareQueries(
+      layer, head: head, tokens: tokens, by: own, into: own.queries.rows(rows, columns: d))
+    if needsSinkQueries {
+      prepareQueries(
+        layer, head: head, tokens: tokens, forSinks: true, by: own,
+        into: own.sinkQueries.rows(rows, columns: d))
+    }
+    for row in 0..<rows {
+      own.positions[row] = UInt32(position(of: tokens.lowerBound + row / shape.headsPerGroup))
     }
   }
 
-  /// One query head of one token, by way of `vector`; for the first tokens of a full streaming cache
-  /// rotated to the query's index in the cache instead of its stream position.
-  @inline(never)
-  private func prepareQuery(
-    _ layer: Int, _ head: Int, token: Int, forSinks: Bool = false, by vector: FixedBuffer<Float>,
-    into queries: ActivationRows, row: Int
+  /// The same once, by way of the thread's memory; for the first tokens of a full streaming cache
+  /// rotated to the queries' index in the cache instead of their stream position.
+  private func prepareQueries(
+    _ layer: Int, head: Int, tokens: Range<Int>, forSinks: Bool = false, by own: AttentionScratch,
+    into queries: ActivationRows
   ) {
     let d = shape.model.headDimension
-    let query = vector.extracting(0..<d)
-    query.copy(
-      from: Scratch.row(token, of: scratch.query, columns: shape.model.queryDimension)
-        .extracting(head * d..<(head + 1) * d))
-    if shape.model.hasQueryKeyNorm { normalizeHead(query, .queryNorm, layer) }
-    rotate(query, token: token, forSinks: forSinks)
-    if case .int4 = cache.keyLayout.format {
-      kernels.hadamard(query, blockLength: WalshHadamard.blockLength(headDimension: d))
+    let stride = Scratch.stride(d)
+    var row = 0
+    for token in tokens {
+      let all = Scratch.row(token, of: scratch.query, columns: shape.model.queryDimension)
+      for index in head * shape.headsPerGroup..<(head + 1) * shape.headsPerGroup {
+        let query = own.vectors.extracting(row * stride..<row * stride + d)
+        query.copy(from: all.extracting(index * d..<(index + 1) * d))
+        if shape.model.hasQueryKeyNorm { normalizeHead(query, .queryNorm, layer) }
+        rotate(query, token: token, forSinks: forSinks)
+        if case .int4 = cache.keyLayout.format {
+          kernels.hadamard(query, blockLength: WalshHadamard.blockLength(headDimension: d))
+        }
+        row += 1
+      }
     }
-    if !kernels.quantize(query, into: queries, row: row) { markNonFinite() }
+    if !kernels.quantize(own.vectors, stride: stride, into: queries, 0..<row) { markNonFinite() }
   }
 
   private func normalizeHead(_ vector: FixedBuffer<Float>, _ norm: VectorRole, _ layer: Int) {

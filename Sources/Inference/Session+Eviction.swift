@@ -246,21 +246,12 @@ extension Session {
     let pairs = shape.model.rotatedDimensions / 2
     let own = attentionScratch[thread]
     let (cosines, sines) = (own.cosines.extracting(0..<pairs), own.sines.extracting(0..<pairs))
-    let key = own.vector.extracting(0..<shape.model.headDimension)
     Rotary.fillTable(
       turningBy: turned, fractions: model.rotary, cosines: cosines, sines: sines)
     for head in heads {
-      let keys = cache.keys(layer: layer, head: head)
-      for index in 0..<slots.count {
-        let soon = index + TokenSlots.tokensAhead
-        if soon < slots.count { cache.keyLayout.ask(for: Int(slots[soon]), in: keys) }
-        let slot = Int(slots[index])
-        kernels.readKey(slot: slot, layout: cache.keyLayout, keys: keys, into: key)
-        kernels.rope(
-          key, headDimension: key.count, pairing: shape.model.ropePairing, cosines: cosines,
-          sines: sines)
-        kernels.appendKey(key, slot: slot, layout: cache.keyLayout, keys: keys)
-      }
+      kernels.turnKeys(
+        in: slots, layout: cache.keyLayout, keys: cache.keys(layer: layer, head: head),
+        pairing: shape.model.ropePairing, cosines: cosines, sines: sines)
     }
   }
 
@@ -404,7 +395,7 @@ extension Session {
         let start = item % runs * RunShape.runSlots
         evictor.fold(
           layer: layer, head: item / runs, stamp: stamp(layer, ofProbe: ofProbe),
-          slots: start..<min(start + RunShape.runSlots, used), ofProbe: ofProbe)
+          slots: start..<min(start + RunShape.runSlots, used), ofProbe: ofProbe, kernels)
       }
     }
   }

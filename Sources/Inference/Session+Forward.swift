@@ -41,8 +41,11 @@ extension Session {
     now.isLastRowOnly && layer == shape.model.layers - 1
   }
 
-  /// Whether every head of attention's output is whole groups, which whoever made it quantizes.
-  var headsAreGroups: Bool { shape.model.headDimension % WeightFormat.groupLength == 0 }
+  /// Whether the query heads of a KV head are whole groups of attention's output, which whoever made
+  /// them quantizes.
+  var headsAreGroups: Bool {
+    shape.headsPerGroup * shape.model.headDimension % WeightFormat.groupLength == 0
+  }
 
   /// The rows of attention's output, quantized.
   private func quantizeAttention(_ thread: Int) {
@@ -152,13 +155,23 @@ extension Session {
     let dimension = shape.model.modelDimension
     let activations = scratch.activations(tokens: now.count, columns: dimension)
     let weight = model.vector(norm, layer: layer)
-    pool.share(now.count, thread: thread) { tokens in
-      for token in tokens {
-        let z = Scratch.row(token, of: scratch.normed, columns: dimension)
-        let isFinite = kernels.rmsNorm(
-          Scratch.row(token, of: input, columns: dimension), weight: weight,
-          epsilon: shape.model.rmsEpsilon, into: z)
-        if !isFinite || !kernels.quantize(z, into: activations, row: token) { markNonFinite() }
+    // Whole blocks of rows, where no thread goes without.
+    let rows = min(now.count.dividedRoundingUp(by: pool.threadCount), ActivationRows.blockRows)
+    pool.share(now.count.dividedRoundingUp(by: rows), thread: thread) { items in
+      for item in items {
+        let tokens = item * rows..<min((item + 1) * rows, now.count)
+        var isFinite = true
+        for token in tokens where isFinite {
+          isFinite = kernels.rmsNorm(
+            Scratch.row(token, of: input, columns: dimension), weight: weight,
+            epsilon: shape.model.rmsEpsilon,
+            into: Scratch.row(token, of: scratch.normed, columns: dimension))
+        }
+        let z = Scratch.rows(tokens, of: scratch.normed, columns: dimension)
+        let stride = Scratch.stride(dimension)
+        if !isFinite || !kernels.quantize(z, stride: stride, into: activations, tokens) {
+          markNonFinite()
+        }
       }
     }
   }
@@ -199,7 +212,14 @@ extension Session {
     pool.share(Self.blocks(rows: dimension), grain: Self.blocksMin, thread: thread) { blocks in
       multiply(.gate, layer, blocks, into: scratch.gate)
       multiply(.up, layer, blocks, into: scratch.up)
-      activate(rows(of: blocks, dimension))
+      let rows = rows(of: blocks, dimension)
+      // So many that what is activated is still in the first cache when it is quantized.
+      let step =
+        Self.blocks(rows: 1024 / min(now.count, ActivationRows.blockRows))
+        * WeightFormat.tileRowsMax
+      for start in stride(from: rows.lowerBound, to: rows.upperBound, by: step) {
+        activate(start..<min(start + step, rows.upperBound))
+      }
     }
   }
 
@@ -234,11 +254,20 @@ extension Session {
   private func activate(_ rows: Range<Int>) {
     let dimension = shape.model.feedForwardDimension
     let activations = scratch.activations(tokens: now.count, columns: dimension, for: .down)
-    for token in 0..<now.count {
-      let gate = Scratch.row(token, of: scratch.gate, columns: dimension).extracting(rows)
-      let up = Scratch.row(token, of: scratch.up, columns: dimension).extracting(rows)
-      kernels.swiglu(gate: gate, up: up, into: gate)
-      if !kernels.quantize(gate, into: activations, row: token, columns: rows) { markNonFinite() }
+    var start = 0
+    while start < now.count {
+      let tokens = start..<min(start + ActivationRows.blockRows, now.count)
+      for token in tokens {
+        let gate = Scratch.row(token, of: scratch.gate, columns: dimension).extracting(rows)
+        let up = Scratch.row(token, of: scratch.up, columns: dimension).extracting(rows)
+        kernels.swiglu(gate: gate, up: up, into: gate)
+      }
+      let gate = Scratch.rows(tokens, of: scratch.gate, columns: dimension)
+      let isFinite = kernels.quantize(
+        gate.extracting(rows.lowerBound..<gate.count), stride: Scratch.stride(dimension),
+        into: activations, tokens, columns: rows)
+      if !isFinite { markNonFinite() }
+      start = tokens.upperBound
     }
   }
 

@@ -25,7 +25,7 @@ package struct ActivationRows: BitwiseCopyable {
   package var paddedColumns: Int { groups * WeightFormat.groupLength }
 
   /// Rows of a block.
-  private static var blockRows: Int { Int(KERNEL_BLOCK_ROWS) }
+  package static var blockRows: Int { Int(KERNEL_BLOCK_ROWS) }
 
   /// Elements of `quants` for up to `rows` rows.
   package static func quantCount(rows: Int, columns: Int) -> Int {
@@ -65,6 +65,9 @@ package struct ActivationRows: BitwiseCopyable {
 
   /// From one group of a row to its next.
   var groupStride: Int { rows == 1 ? 1 : Self.blockRows }
+
+  /// Behind the last row of the block that a row belongs to.
+  func blockEnd(of row: Int) -> Int { (row / Self.blockRows + 1) * Self.blockRows }
 
   /// Where the first of the groups of some columns of a row lies.
   func firstGroup(of columns: Range<Int>, row: Int) -> Int {

@@ -28,23 +28,6 @@ extension KernelSet {
     }
   }
 
-  /// Reads a key as it was stored: rotated, and for int4 in Walsh–Hadamard blocks.
-  package func readKey(
-    slot: Int, layout: KeyLayout, keys: FixedBuffer<UInt8>, into key: FixedBuffer<Float>
-  ) {
-    precondition(key.count == layout.headDimension, "one key")
-    let tile = layout.tile(of: slot, in: keys)
-    // SAFETY: the tile and the key have the sizes of the layout.
-    switch layout.format {
-    case .int8:
-      unsafe table.pointee.read_key_int8(
-        tile.unsafeBaseAddress, key.count, slot % 16, key.unsafeBaseAddress)
-    case .int4:
-      unsafe table.pointee.read_key_int4(
-        tile.unsafeBaseAddress, key.count, slot % 16, key.unsafeBaseAddress)
-    }
-  }
-
   /// Quantizes a value into its slot, over whatever was there; int4 values come rotated.
   package func appendValue(
     _ value: FixedBuffer<Float>, slot: Int, layout: ValueLayout, values: FixedBuffer<UInt8>

@@ -46,6 +46,20 @@ extension KernelSet {
     unsafe table.pointee.add_row(row.unsafeBaseAddress, sums.count, sums.unsafeBaseAddress)
   }
 
+  /// sums[slot] += part[slot]; then zeros stay in `part`.
+  package func take(_ part: FixedBuffer<Int64>, into sums: FixedBuffer<Int64>) {
+    precondition(part.count == sums.count, "as many sums")
+    // SAFETY: both have `count` elements.
+    unsafe table.pointee.take_sums(part.unsafeBaseAddress, part.count, sums.unsafeBaseAddress)
+  }
+
+  /// votes[slot] += part[slot]; then zeros stay in `part`.
+  package func take(_ part: FixedBuffer<UInt16>, into votes: FixedBuffer<UInt16>) {
+    precondition(part.count == votes.count, "as many votes")
+    // SAFETY: both have `count` elements.
+    unsafe table.pointee.take_votes(part.unsafeBaseAddress, part.count, votes.unsafeBaseAddress)
+  }
+
   /// votes[slot] += 1 where row[slot] < `limit` and the slot is not younger than `position`; the
   /// same for `more`, where it has elements.
   package func countLow(

@@ -27,4 +27,27 @@ extension KernelSet {
       heads.unsafeBaseAddress, heads.count / headDimension, headDimension, cosines.count * 2,
       pairing == .interleaved ? 1 : 0, cosines.unsafeBaseAddress, sines.unsafeBaseAddress)
   }
+
+  /// Rotates the keys in `slots` of one KV head where they are stored: read, rotated and quantized
+  /// again, each slot once.
+  ///
+  /// int8 keys only: int4 keys do not bear it. The table is that of `rope`, one angle for all slots.
+  package func turnKeys(
+    in slots: FixedBuffer<UInt32>, layout: KeyLayout, keys: FixedBuffer<UInt8>,
+    pairing: RopePairing, cosines: FixedBuffer<Float>, sines: FixedBuffer<Float>
+  ) {
+    precondition(layout.format == .int8, "int4 keys are never rotated again")
+    precondition(cosines.count == sines.count, "one sine for each cosine")
+    precondition(cosines.count * 2 <= layout.headDimension, "the head has the rotated dimensions")
+    var last: UInt32 = 0
+    for index in 0..<slots.count { last = max(last, slots[index]) }
+    precondition(slots.count == 0 || keys.count >= layout.bytes(slots: Int(last) + 1), "keys there")
+    // SAFETY: the lines above keep every slot and pair inside.
+    var arguments = unsafe kernel_turn(
+      keys: keys.unsafeBaseAddress, tile_bytes: layout.tileBytes,
+      dimensions: layout.headDimension, slots: slots.unsafeBaseAddress, slot_count: slots.count,
+      rotated: cosines.count * 2, interleaved: pairing == .interleaved ? 1 : 0,
+      cosines: cosines.unsafeBaseAddress, sines: sines.unsafeBaseAddress)
+    unsafe table.pointee.turn_keys(&arguments)
+  }
 }

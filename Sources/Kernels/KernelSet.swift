@@ -86,14 +86,35 @@ package struct KernelSet: BitwiseCopyable, @unchecked Sendable {
   package func quantize(
     _ x: FixedBuffer<Float>, into rows: ActivationRows, row: Int, columns: Range<Int>? = nil
   ) -> Bool {
+    quantize(x, stride: x.count, into: rows, row..<row + 1, columns: columns)
+  }
+
+  /// The same for several vectors, the rows of `x`, [range][stride]: sixteen groups of a block of
+  /// rows at a time, which takes a fraction of the time that one by one takes.
+  package func quantize(
+    _ x: FixedBuffer<Float>, stride: Int, into rows: ActivationRows, _ range: Range<Int>,
+    columns: Range<Int>? = nil
+  ) -> Bool {
     let columns = columns ?? 0..<rows.columns
-    precondition(x.count == columns.count, "the vector has as many columns")
-    let first = rows.firstGroup(of: columns, row: row)
-    // SAFETY: the groups of the columns lie inside the buffers, which hold all groups of all rows.
-    return unsafe table.pointee.quantize(
-      x.unsafeBaseAddress, x.count, rows.groupStride,
-      rows.quants.unsafeBaseAddress + first * WeightFormat.groupLength,
-      rows.scales.unsafeBaseAddress + first, rows.sums.unsafeBaseAddress + first) != 0
+    if range.isEmpty { return true }
+    precondition(stride >= columns.count, "a vector has as many columns")
+    precondition(x.count >= (range.count - 1) * stride + columns.count, "a vector for each row")
+    precondition(range.upperBound <= rows.rows, "rows of the activations")
+    var start = range.lowerBound
+    while start < range.upperBound {
+      let end = min(rows.blockEnd(of: start), range.upperBound)
+      let first = rows.firstGroup(of: columns, row: start)
+      // SAFETY: the groups of the columns lie inside the buffers, which hold all groups of all rows.
+      var arguments = unsafe kernel_quantize(
+        x: x.unsafeBaseAddress + (start - range.lowerBound) * stride, x_stride: stride,
+        rows: end - start, count: columns.count,
+        quants: rows.quants.unsafeBaseAddress + first * WeightFormat.groupLength,
+        scales: rows.scales.unsafeBaseAddress + first, sums: rows.sums.unsafeBaseAddress + first,
+        stride: rows.groupStride)
+      if unsafe table.pointee.quantize(&arguments) == 0 { return false }
+      start = end
+    }
+    return true
   }
 
   /// One row of a weight matrix as floats: the embedding of a token.

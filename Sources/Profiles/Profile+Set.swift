@@ -178,7 +178,7 @@ extension Profile {
       }
       tileTokens = contextTokens
     }
-    if policy == .streaming && contextTokens < first + tileTokens {
+    if policy == .streaming && contextTokens < first + max(tileTokens, 1) {
       if lines.isGiven(.tile) || contextTokens <= first {
         throw ProfileError(
           line: lines[.context], key: .context,

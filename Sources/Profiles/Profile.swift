@@ -85,8 +85,8 @@ package struct Profile: BitwiseCopyable, Equatable, Sendable {
   /// `infinipot-catalyst`: what is run over a full pot to see what matters; empty: the instruction.
   package var infiniPotCatalyst = FixedText<63>("\nSummary:")
 
-  /// `tile`: tokens that prefill handles at once.
-  package var tileTokens = 64
+  /// `tile`: tokens that prefill handles at once; 0 is as many as suit the policy.
+  package var tileTokens = 0
 
   /// `threads`: threads that compute; 0 is one per big core that the process may use.
   package var threads = 0

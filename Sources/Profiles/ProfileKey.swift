@@ -87,7 +87,7 @@ package enum ProfileKey: Int, NamedChoice {
     case .context: .integer(min: 0, max: 1 << 24)
     case .keys, .values: .cacheFormat
     case .policy: .policy
-    case .tile: .integer(min: 1, max: 512)
+    case .tile: .integerOrAutomatic(min: 1, max: 512)
     case .threads: .integerOrAutomatic(min: 1, max: 256)
     case .cores: .processors
     case .isa: .instructionSet

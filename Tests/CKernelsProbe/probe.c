@@ -48,7 +48,7 @@ static int8_t quants[INPUT * 12];
 static float scales[INPUT / 2];
 static int32_t sums[INPUT / 2];
 static uint8_t bytes[1 << 18];
-static uint32_t positions[2048];
+static uint32_t positions[2048], chosen[2048];
 
 static void elementwise(const kernel_table *k) {
   for (int round = 0; round < 40; round++) {
@@ -65,13 +65,14 @@ static void elementwise(const kernel_table *k) {
     fold_in(d, count * 4);
     int finite = k->rms_norm(a, b, 1e-5f, d, count);
     if (finite) fold_in(d, count * 4);
-    finite += k->quantize(a, count, 1, quants, scales, sums) << 1;
+    kernel_quantize q = {a, count, 1, count, quants, scales, sums, 1};
+    finite += k->quantize(&q) << 1;
     fold_in(quants, (count + 31) / 32 * 32);
     fold_in(scales, (count + 31) / 32 * 4);
     fold_in(sums, (count + 31) / 32 * 4);
     finite += k->is_finite(a, count) << 2;
     a[below(count)] = __builtin_inff();
-    finite += k->quantize(a, count, 1, quants, scales, sums) << 3 | k->is_finite(a, count) << 4;
+    finite += k->quantize(&q) << 3 | k->is_finite(a, count) << 4;
     fold_in(&finite, sizeof finite);
     size_t half = 1 + below(32), dimension = 2 * half + below(9);
     for (int interleaved = 0; interleaved < 2; interleaved++) {
@@ -131,10 +132,12 @@ static void random_tiles(size_t tiles, size_t groups, int format, size_t tile_by
 
 static kernel_rows random_rows(const kernel_table *k, size_t rows, size_t columns) {
   size_t groups = (columns + 31) / 32, block = rows > 1 ? KERNEL_BLOCK_ROWS : 1;
-  for (size_t row = 0; row < rows; row++) {
-    size_t at = row / block * block * groups + row % block;
-    fill(a, columns, row & 1);
-    k->quantize(a, columns, block, quants + at * 32, scales + at, sums + at);
+  for (size_t row = 0; row < rows; row += block) {
+    size_t count = rows - row < block ? rows - row : block;
+    for (size_t i = 0; i < count; i++) fill(a + i * columns, columns, i & 1);
+    kernel_quantize q = {a, columns, count, columns, quants + row * groups * 32,
+                         scales + row * groups, sums + row * groups, block};
+    k->quantize(&q);
   }
   return (kernel_rows){quants, scales, sums, groups, rows};
 }
@@ -234,11 +237,15 @@ static void attention(const kernel_table *k) {
       fill(a, dimension, slot % 5 == 0);
       (int4 ? k->append_key_int4 : k->append_key_int8)(bytes + slot / 16 * tile, dimension,
                                                        slot % 16, a);
-      (int4 ? k->read_key_int4 : k->read_key_int8)(bytes + slot / 16 * tile, dimension, slot % 16,
-                                                   b);
-      fold_in(b, dimension * 4);
       (int4 ? k->append_value_int4 : k->append_value_int8)(values + slot / 32 * block, dimension,
                                                            slot % 32, a);
+    }
+    if (!int4) {
+      for (size_t i = 0; i < slots; i++) chosen[i] = (uint32_t)(slots - 1 - i);
+      fill(a, dimension, 0);
+      kernel_turn t = {bytes, tile, dimension, chosen, below(slots + 1), dimension / 2 * 2,
+                       (int)below(2), a, a + dimension / 2};
+      k->turn_keys(&t);
     }
     fold_in(bytes, (slots + 15) / 16 * tile + (slots + 31) / 32 * block);
     size_t stride = (slots + 31) / 32 * 32;

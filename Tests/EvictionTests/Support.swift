@@ -80,9 +80,9 @@ struct Stage {
       // Two threads fold half of the slots each.
       for head in 0..<kvHeads {
         let half = settings.heldSlots / 2
-        evictor.fold(layer: layer, head: head, stamp: stamp, slots: 0..<half)
-        evictor.fold(
-          layer: layer, head: head, stamp: stamp, slots: half..<settings.heldSlots)
+        for slots in [0..<half, half..<settings.heldSlots] {
+          evictor.fold(layer: layer, head: head, stamp: stamp, slots: slots, kernels)
+        }
       }
     }
   }

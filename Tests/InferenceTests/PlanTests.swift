@@ -60,7 +60,7 @@ private func regions(_ plan: MemoryPlan) -> [Int] {
       "generic-x86-64",
       [
         2_703_360, 12_288, 28_672, 8192, 884_736, 835_584, 49_152, 0, 0,
-        0, 557_056, 77_824, 4096, 897_024, 8192, 409_600,
+        0, 557_056, 81_920, 4096, 897_024, 8192, 409_600,
       ]
     ),
     (
@@ -74,21 +74,21 @@ private func regions(_ plan: MemoryPlan) -> [Int] {
       "raspberry-pi-4-1gb",
       [
         2_703_360, 12_288, 28_672, 8192, 884_736, 835_584, 49_152, 0, 0,
-        0, 278_528, 77_824, 4096, 765_952, 8192, 409_600,
+        0, 278_528, 81_920, 4096, 765_952, 8192, 409_600,
       ]
     ),
     (
       "raspberry-pi-5-8gb",
       [
         2_703_360, 16_384, 32_768, 16_384, 3_538_944, 3_342_336, 196_608, 0, 0,
-        0, 557_056, 98_304, 16_384, 933_888, 16_384, 458_752,
+        0, 557_056, 114_688, 16_384, 933_888, 16_384, 458_752,
       ]
     ),
     (
       "raspberry-pi-zero-2w",
       [
         2_703_360, 12_288, 28_672, 8192, 442_368, 221_184, 24_576, 0, 0,
-        0, 139_264, 73_728, 4096, 319_488, 8192, 409_600,
+        0, 139_264, 77_824, 4096, 319_488, 8192, 409_600,
       ]
     ),
   ]
@@ -116,6 +116,24 @@ private func regions(_ plan: MemoryPlan) -> [Int] {
   }
 
   private func pages(_ bytes: Int) -> Int { (bytes + 4095) / 4096 * 4096 }
+
+  @Test func aTileThatNobodyNamesSuitsPolicyAndContext() throws {
+    let model = try builtIn().hyperparameters
+    func tile(_ policy: PolicyChoice, _ context: Int, named: Int = 0, chunk: Int = 0) -> Int {
+      var profile = Profile(budgetBytes: 1 << 30)
+      (profile.policy, profile.contextTokens) = (policy, context)
+      (profile.tileTokens, profile.policyChunk) = (named, chunk)
+      return RunShape(model: model, profile: profile, kernelPageBytes: 4096).profile.tileTokens
+    }
+    #expect(tile(.full, 512) == 64 && tile(.full, 32) == 32 && tile(.full, 0) == 64)
+    #expect(tile(.streaming, 68) == 64 && tile(.streaming, 32) == 28 && tile(.streaming, 5) == 1)
+    #expect(tile(.h2o, 1024) == 64 && tile(.infiniPot, 1024) == 64)
+    for policy in [PolicyChoice.citrusShared, .citrusIndividual] {
+      #expect(tile(policy, 1024) == 96 && tile(policy, 128) == 64 && tile(policy, 48) == 48)
+      #expect(tile(policy, 1024, chunk: 100) == 132 && tile(policy, 1024, named: 16) == 16)
+    }
+    #expect(tile(.full, 512, named: 96) == 96 && tile(.full, 32, named: 96) == 32)
+  }
 
   @Test func aLargerKernelPageRoundsEveryRegion() throws {
     let header = try builtIn()

@@ -108,6 +108,40 @@ import Units
   }
 
   @Test(arguments: runnableSets)
+  func rowsQuantizedTogetherEqualReference(set: InstructionSet) {
+    let kernels = KernelSet(set)
+    var random = Random(seed: 5)
+    for columns in [32, 64, 70, 96, 224, 576] {
+      for range in [0..<8, 8..<16, 0..<1, 3..<7, 5..<13, 0..<19, 17..<19] {
+        let rows = activationRows(rows: 19, columns: columns)
+        let stride = columns + 5
+        // Before and behind the columns, and in the other rows, lies what must not be looked at.
+        let x = buffer([Float](repeating: .nan, count: range.count * stride))
+        let vectors = range.map { _ in random.floats(columns, extreme: random.below(4) == 0) }
+        for (index, vector) in vectors.enumerated() {
+          for column in 0..<columns { x[index * stride + column] = vector[column] }
+        }
+        for index in 0..<rows.quants.count { rows.quants[index] = 77 }
+        #expect(kernels.quantize(x, stride: stride, into: rows, range))
+        for row in 0..<19 {
+          if range.contains(row) {
+            #expect(Probe.row(rows, row) == Reference.quantize(vectors[row - range.lowerBound]))
+          } else {
+            let first = rows.index(row: row, group: 0) * 32
+            #expect((first..<first + 32).allSatisfy { rows.quants[$0] == 77 }, "row \(row)")
+          }
+        }
+        // Some columns, and a number that is not finite in the last row.
+        let part = 0..<columns / 64 * 32
+        if part.isEmpty { continue }
+        #expect(kernels.quantize(x, stride: stride, into: rows, range, columns: part))
+        x[(range.count - 1) * stride + part.upperBound - 1] = -.infinity
+        #expect(!kernels.quantize(x, stride: stride, into: rows, range, columns: part))
+      }
+    }
+  }
+
+  @Test(arguments: runnableSets)
   func ropeEqualsReference(set: InstructionSet) {
     let kernels = KernelSet(set)
     var random = Random(seed: 4)

@@ -97,7 +97,9 @@ func file(_ name: String) throws -> [UInt8] {
       switch parse(text) {
       case .success(let profile):
         accepted += 1
-        if profile.budgetBytes < 1 << 20 || profile.tileTokens < 1 { Issue.record("seed \(seed)") }
+        if profile.budgetBytes < 1 << 20 || !(0...512).contains(profile.tileTokens) {
+          Issue.record("seed \(seed)")
+        }
       case .failure(let error):
         refused += 1
         let lines = text.count { $0 == 0x0A } + 1

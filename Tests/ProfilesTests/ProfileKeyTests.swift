@@ -20,7 +20,7 @@ import Units
     #expect(profile.contextTokens == 0)
     #expect(profile.keyFormat == .int8 && profile.valueFormat == .int8)
     #expect(profile.policy == .full)
-    #expect(profile.tileTokens == 64)
+    #expect(profile.tileTokens == 0)
     #expect(profile.threads == 0)
     #expect(profile.processors.isEmpty)
     #expect(profile.instructionSet == nil)
@@ -124,7 +124,7 @@ import Units
 
   @Test(arguments: [
     "name = 1", "description = true", "budget = 671088640", "page-size = 4096", "context = \"8\"",
-    "keys = 8", "values = true", "policy = 0", "tile = \"64\"", "threads = true", "cores = 3",
+    "keys = 8", "values = true", "policy = 0", "tile = true", "threads = true", "cores = 3",
     "isa = 1", "spin-microseconds = \"50 us\"", "stack = 65536", "prompt-bytes = 1",
     "word-bytes = false", "tokens = true", "huge-pages = 1", "lock-memory = \"true\"",
     "policy-chunk = true", "h2o-recent = \"half\"", "scissorhands-threshold = 1",

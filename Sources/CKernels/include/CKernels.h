@@ -30,6 +30,20 @@ typedef struct {
   size_t rows;
 } kernel_rows;
 
+// Groups of 32 of some rows, the last one maybe shorter and then filled up with zeros:
+// scale = largest magnitude / 127, q = nearest(x * (127 / largest magnitude)). A group below 2^-100
+// is zero.
+typedef struct {
+  const float *x;          // [rows][x_stride]
+  size_t x_stride;
+  size_t rows;             // of one block, 1 ... KERNEL_BLOCK_ROWS
+  size_t count;            // elements of a row
+  int8_t *quants;          // [groups][stride][32], the group of the first row
+  float *scales;           // [groups][stride]
+  int32_t *sums;           // [groups][stride]
+  size_t stride;           // KERNEL_BLOCK_ROWS, or 1 for a row alone
+} kernel_quantize;
+
 // output[token][row] for consecutive weight tiles: acc = 0; per group in the order of k
 // acc = fma(dot, weight scale * activation scale, acc); asymmetric, after that,
 // acc = fma(sum, minimum * activation scale, acc).
@@ -42,6 +56,19 @@ typedef struct {
   float *output;           // [tokens][output_stride], the first row of the first tile
   size_t output_stride;
 } kernel_matmul;
+
+// Rotates int8 keys where they are stored: read as floats, rotated as by `rope`, stored again.
+typedef struct {
+  uint8_t *keys;           // tiles of 16 slots
+  size_t tile_bytes;
+  size_t dimensions;
+  const uint32_t *slots;   // [slot_count]
+  size_t slot_count;
+  size_t rotated;
+  int interleaved;
+  const float *cosines;    // [rotated / 2]
+  const float *sines;      // [rotated / 2]
+} kernel_turn;
 
 // scores[query][slot] = acc * (1 / sqrt(dimensions)), acc as in kernel_matmul over the head's
 // groups.
@@ -158,10 +185,8 @@ typedef struct {
   void (*hadamard)(float *x, size_t count, size_t block);
   // y = x * (1 / sqrt(mean square + epsilon)) * weight; 0 where the mean is not finite.
   int (*rms_norm)(const float *x, const float *weight, float epsilon, float *y, size_t count);
-  // Groups of 32, the last one shorter; zeros up to a multiple of 32. Groups lie `stride` groups
-  // apart. 0 where x is not finite.
-  int (*quantize)(const float *x, size_t count, size_t stride, int8_t *quants, float *scales,
-                  int32_t *sums);
+  // 0 where x is not finite.
+  int (*quantize)(const kernel_quantize *arguments);
   // 32 values to int8 or nibbles with a half-precision scale (and minimum).
   uint16_t (*quantize_int8)(const float *x, int8_t *quants);
   uint16_t (*quantize_int4)(const float *x, int8_t *quants);
@@ -176,9 +201,7 @@ typedef struct {
   // Quantize one vector of a head into the slot of a key tile, or of a block of values.
   void (*append_key_int8)(uint8_t *tile, size_t dimensions, size_t slot, const float *x);
   void (*append_key_int4)(uint8_t *tile, size_t dimensions, size_t slot, const float *x);
-  // The vector in a slot of a key tile, as floats.
-  void (*read_key_int8)(const uint8_t *tile, size_t dimensions, size_t slot, float *y);
-  void (*read_key_int4)(const uint8_t *tile, size_t dimensions, size_t slot, float *y);
+  void (*turn_keys)(const kernel_turn *arguments);
   void (*append_value_int8)(uint8_t *block, size_t dimensions, size_t slot, const float *x);
   void (*append_value_int4)(uint8_t *block, size_t dimensions, size_t slot, const float *x);
   void (*scores_int8)(const kernel_scores *arguments);
@@ -188,6 +211,9 @@ typedef struct {
   void (*probabilities)(const kernel_probabilities *arguments);
   // sums[slot] += row[slot].
   void (*add_row)(const uint32_t *row, size_t count, int64_t *sums);
+  // What somebody counted apart goes to where it is summed up; zeros stay behind.
+  void (*take_sums)(int64_t *from, size_t count, int64_t *sums);
+  void (*take_votes)(uint16_t *from, size_t count, uint16_t *votes);
   void (*count_low)(const kernel_low_votes *arguments);
   // How many positions lie in [from, to).
   size_t (*count_positions)(const uint32_t *positions, size_t count, uint32_t from, uint32_t to);
