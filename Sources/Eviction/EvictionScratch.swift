@@ -27,6 +27,9 @@ package struct EvictionScratch: BitwiseCopyable {
   /// What slots are ordered by, where ranks decide.
   package let keys: FixedBuffer<UInt32>  // [S]
 
+  /// The slots in stream order, where ranks decide.
+  let ages: FixedBuffer<UInt32>  // [S]
+
   /// Finds the lowest scores.
   package let selection: Selection
 
@@ -37,10 +40,12 @@ package struct EvictionScratch: BitwiseCopyable {
   package init(_ settings: EvictionSettings, in arena: inout Arena) {
     let slots = settings.policy.isArithmetic ? 0 : settings.heldSlots
     scores = arena.take(slots)
-    keys = arena.take(settings.policy == .heavyDifference ? slots : 0)
-    let histogram: FixedBuffer<UInt32> = arena.take(Selection.histogramCount)
-    selection = Selection(histogram: histogram)
+    let ranked = settings.policy == .heavyDifference ? slots : 0
+    keys = arena.take(ranked)
+    ages = arena.take(ranked)
+    selection = Selection(histogram: arena.take(Selection.histogramCount))
     sorter = SlotSorter(
-      histogram: histogram, first: arena.take(slots), second: arena.take(slots))
+      histograms: arena.take(SlotSorter.histogramCount), first: arena.take(slots),
+      second: arena.take(slots))
   }
 }

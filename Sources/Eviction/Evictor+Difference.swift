@@ -24,14 +24,17 @@ extension Evictor {
       keys[slot] = UInt32(truncatingIfNeeded: scores[slot])
       largest = max(largest, sums[slot])
     }
-    let byDifference = scratch.sorter.order(of: positions, by: keys)
+    let inOrder = scratch.sorter.order(of: positions)
+    let ages = scratch.ages.extracting(0..<inOrder.count)
+    ages.copy(from: inOrder)
+    let byDifference = scratch.sorter.order(of: ages, by: keys)
     for rank in 0..<byDifference.count { scores[Int(byDifference[rank])] = UInt64(rank) }
     // Sums of 32 bits: a common shift keeps the order, up to ties.
     let shift = Int64(max(32 - largest.leadingZeroBitCount, 0))
     for slot in 0..<positions.count {
       keys[slot] = UInt32(truncatingIfNeeded: sums[slot] >> shift)
     }
-    let byMass = scratch.sorter.order(of: positions, by: keys)
+    let byMass = scratch.sorter.order(of: ages, by: keys)
     for rank in 0..<byMass.count { scores[Int(byMass[rank])] += UInt64(rank) }
     protectNewest(of: set, scratch)
   }

@@ -282,8 +282,10 @@ extension Session {
         layer, head: head, tokens: tokens, forSinks: true, by: own,
         into: own.sinkQueries.rows(rows, columns: d))
     }
-    for row in 0..<rows {
-      own.positions[row] = UInt32(position(of: tokens.lowerBound + row / shape.headsPerGroup))
+    for (index, token) in tokens.enumerated() {
+      let first = index * shape.headsPerGroup
+      own.positions.extracting(first..<first + shape.headsPerGroup)
+        .fill(UInt32(position(of: token)))
     }
   }
 
