@@ -282,8 +282,8 @@ extension Session {
         layer, head: head, tokens: tokens, forSinks: true, by: own,
         into: own.sinkQueries.rows(rows, columns: d))
     }
-    for (index, token) in tokens.enumerated() {
-      let first = index * shape.headsPerGroup
+    for token in tokens {
+      let first = (token - tokens.lowerBound) * shape.headsPerGroup
       own.positions.extracting(first..<first + shape.headsPerGroup)
         .fill(UInt32(position(of: token)))
     }
