@@ -212,14 +212,7 @@ extension Session {
     pool.share(Self.blocks(rows: dimension), grain: Self.blocksMin, thread: thread) { blocks in
       multiply(.gate, layer, blocks, into: scratch.gate)
       multiply(.up, layer, blocks, into: scratch.up)
-      let rows = rows(of: blocks, dimension)
-      // So many that what is activated is still in the first cache when it is quantized.
-      let step =
-        Self.blocks(rows: 1024 / min(now.count, ActivationRows.blockRows))
-        * WeightFormat.tileRowsMax
-      for start in stride(from: rows.lowerBound, to: rows.upperBound, by: step) {
-        activate(start..<min(start + step, rows.upperBound))
-      }
+      activate(rows(of: blocks, dimension))
     }
   }
 
