@@ -6,10 +6,11 @@
 // it is inside a range. When it runs again it finds its steps complete and passes through them.
 //
 // Each thread owns an equal, contiguous share of the items and claims half of what is left of it at
-// a time; with its own share used up it does the same to the others'. A share is one word, the step
-// in its upper 48 bits and the next item in its lower 16. A word of an earlier step means that the
-// share is untouched, so nothing is reset between steps; one that is full or of a later step
-// refuses a late thread. Steps are numbered through all runs, so a number never means two things.
+// a time, in multiples of a grain; with its own share used up it does the same to the others'. A
+// share is one word, the step in its upper 48 bits and the next item in its lower 16. A word of an
+// earlier step means that the share is untouched, so nothing is reset between steps; one that is
+// full or of a later step refuses a late thread. Steps are numbered through all runs, so a number
+// never means two things.
 //
 // Waiting spins for a short while, then sleeps in the kernel.
 #define _GNU_SOURCE
@@ -114,7 +115,8 @@ static long share_start(const struct pool *pool, long count, long index) {
   return (count * index + pool->threads - 1) / pool->threads;
 }
 
-// Takes half of what is left of a share, or `grain` items if that is more; 0 where nothing is left.
+// Takes half of what is left of a share, rounded up to a multiple of `grain`, or all of it if that is
+// less; 0 where nothing is left.
 static unsigned long take(struct pool *pool, long owner, uint64_t step, long count, long grain) {
   const long start = share_start(pool, count, owner);
   const long size = share_start(pool, count, owner + 1) - start;
@@ -126,7 +128,7 @@ static unsigned long take(struct pool *pool, long owner, uint64_t step, long cou
     const long next = tag == step ? (long)(seen & ((1 << ITEM_BITS) - 1)) : 0;
     const long left = size - next;
     if (left <= 0) return 0;
-    long taken = (left + 1) / 2 > grain ? (left + 1) / 2 : grain;
+    long taken = ((left + 1) / 2 + grain - 1) / grain * grain;
     if (taken > left) taken = left;
     const uint64_t wanted = step << ITEM_BITS | (uint64_t)(next + taken);
     if (atomic_compare_exchange_weak_explicit(share, &seen, wanted, memory_order_relaxed,

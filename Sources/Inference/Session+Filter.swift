@@ -108,7 +108,7 @@ extension Session {
     normalize(scratch.hidden, .attentionNorm, layer, thread)
     let isKeys = now.phase == .keys
     let rows = isKeys ? shape.model.kvDimension : shape.model.queryDimension
-    pool.share(Self.blocks(rows: rows), grain: Self.blocksMin, thread: thread) { blocks in
+    pool.share(Self.blocks(rows: rows), grain: blockGrain, thread: thread) { blocks in
       if isKeys {
         multiply(.key, layer, blocks, into: scratch.key, bias: .keyBias)
       } else {

@@ -95,7 +95,7 @@ extension Session {
     }
     let matrix = model.logitsMatrix
     let blocks = Self.blocks(rows: matrix.layout.rows)
-    pool.share(blocks, grain: Self.blocksMin, thread: thread) { blocks in
+    pool.share(blocks, grain: blockGrain, thread: thread) { blocks in
       if sawNonFinite { return }
       kernels.matmul(
         matrix.bytes, layout: matrix.layout, tiles: matrix.layout.tiles(of: blocks),
@@ -103,8 +103,9 @@ extension Session {
     }
   }
 
-  /// The fewest blocks of a matrix that a thread takes at once.
-  static var blocksMin: Int { 2 }
+  /// Threads take multiples of so many blocks of a matrix at once: with several tokens three, as
+  /// products like to have six strips of sixteen rows.
+  var blockGrain: Int { now.count > 1 ? 3 : 2 }
 
   /// Blocks of rows, of which each is whole tiles whatever the format, and one group of what is
   /// multiplied next.
@@ -182,7 +183,7 @@ extension Session {
     let blocks = Self.blocks(rows: shape.model.kvDimension)
     let keys = queryBlocks..<queryBlocks + blocks
     let values = keys.upperBound..<keys.upperBound + blocks
-    pool.share(values.upperBound, grain: Self.blocksMin, thread: thread) { range in
+    pool.share(values.upperBound, grain: blockGrain, thread: thread) { range in
       multiply(
         .query, layer, Self.part(of: 0..<queryBlocks, in: range), into: scratch.query,
         bias: .queryBias)
@@ -201,7 +202,7 @@ extension Session {
   /// x[t] += W · z[t].
   private func multiplyAndAdd(_ role: MatrixRole, _ layer: Int, _ thread: Int) {
     let blocks = Self.blocks(rows: shape.model.modelDimension)
-    pool.share(blocks, grain: Self.blocksMin, thread: thread) { blocks in
+    pool.share(blocks, grain: blockGrain, thread: thread) { blocks in
       multiply(role, layer, blocks, into: scratch.normed, addingTo: scratch.hidden)
     }
   }
@@ -209,7 +210,7 @@ extension Session {
   /// The feed-forward product: silu(Wgate · z[t]) · (Wup · z[t]), quantized at once by whole groups.
   private func gate(_ layer: Int, _ thread: Int) {
     let dimension = shape.model.feedForwardDimension
-    pool.share(Self.blocks(rows: dimension), grain: Self.blocksMin, thread: thread) { blocks in
+    pool.share(Self.blocks(rows: dimension), grain: blockGrain, thread: thread) { blocks in
       multiply(.gate, layer, blocks, into: scratch.gate)
       multiply(.up, layer, blocks, into: scratch.up)
       activate(rows(of: blocks, dimension))

@@ -27,7 +27,7 @@ package struct WorkerPool: BitwiseCopyable {
   package typealias Compute =
     @convention(c) (UnsafeMutableRawPointer, Body, UnsafeMutableRawPointer, UInt) -> Void
 
-  /// The next range for a thread in a step with so many items, taken not less than `grain` at once:
+  /// The next range for a thread in a step with so many items, taken in multiples of `grain`:
   /// the first item in the lower half, how many in the upper one; 0 when the step is complete.
   package typealias Claim = @convention(c) (UnsafeMutableRawPointer, Int, Int, Int) -> UInt
 
@@ -80,8 +80,8 @@ package struct WorkerPool: BitwiseCopyable {
   /// of them, all see afterwards.
   ///
   /// Undisturbed, a thread gets the same contiguous part of the items each time, half of what is
-  /// left of it at once but at least `grain` items. At most 65,535 items. Cost: under a microsecond,
-  /// and a few nanoseconds per range.
+  /// left of it at once, in multiples of `grain` items. At most 65,535 items. Cost: below a
+  /// microsecond, and a few nanoseconds per range.
   package func share(_ count: Int, grain: Int = 1, thread: Int, _ work: (Range<Int>) -> Void) {
     if count == 0 { return }
     precondition(count > 0 && grain > 0, "a step has items")

@@ -152,6 +152,8 @@ private struct Items: BitwiseCopyable {
   var done: FixedBuffer<Int32>
   /// Items that were done before the step before was complete.
   var early: FixedBuffer<Int32>
+  /// Items behind a range that is not whole grains.
+  var ragged: FixedBuffer<Int32>
   var count: Int
   var grain: Int
   /// Where a late thread waits; negative: nobody does.
@@ -165,6 +167,7 @@ private struct Items: BitwiseCopyable {
     self.grain = grain
     done = memory(Self.steps * count)
     early = memory(count)
+    ragged = memory(count + 1)
   }
 
   func run() {
@@ -182,6 +185,7 @@ private struct Items: BitwiseCopyable {
   }
 
   private func take(_ range: Range<Int>, _ step: Int) {
+    if range.count % grain != 0 { ragged[range.upperBound] = 1 }
     for item in range {
       if step > 0 && done[(step - 1) * count + (item * 7 + 3) % count] != done[item] {
         early[item] = 1
@@ -204,7 +208,11 @@ private struct Items: BitwiseCopyable {
     for grain in [1, 3, 2000] {
       let items = Items(try Team(threadCount: threadCount).pool, count: count, grain: grain)
       for _ in 0..<20 { items.run() }
-      #expect(items.times == 20, "at least \(grain) at once")
+      #expect(items.times == 20, "\(grain) at once")
+      // Only where the share of a thread ends is there less.
+      let ends = (1...threadCount).map { (count * $0 + threadCount - 1) / threadCount }
+      let ragged = (0...count).filter { items.ragged[$0] != 0 }
+      #expect(Set(ragged).isSubset(of: ends), "\(grain) at once")
     }
   }
 
