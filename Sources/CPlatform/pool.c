@@ -115,8 +115,8 @@ static long share_start(const struct pool *pool, long count, long index) {
   return (count * index + pool->threads - 1) / pool->threads;
 }
 
-// Takes half of what is left of a share, rounded up to a multiple of `grain`, or all of it if that is
-// less; 0 where nothing is left.
+// Takes half of what is left of a share, rounded up to a multiple of `grain`, or all of it if that
+// is less; 0 where nothing is left.
 static unsigned long take(struct pool *pool, long owner, uint64_t step, long count, long grain) {
   const long start = share_start(pool, count, owner);
   const long size = share_start(pool, count, owner + 1) - start;
