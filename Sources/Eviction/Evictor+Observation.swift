@@ -64,8 +64,9 @@ extension Evictor {
       return position >= state.windowStart && !state.isGenerating
     case .citrusShared, .infiniPot: return isProbe(position)
     case .citrusIndividual:
+      if isProbe(position) { return true }
       let state = progress
-      return isProbe(position) || position < state.documentEnd && !state.isAnswering
+      return position < state.documentEnd && !state.isAnswering
     case .scissorhands:
       let counts = LowVotes.counts(seen: seen(by: position), settings: settings)
       return counts.inCurrent || counts.inTail
@@ -73,7 +74,7 @@ extension Evictor {
   }
 
   /// Whether the token at stream position `position` is one of a probe.
-  package func isProbe(_ position: Int) -> Bool { position >= progress.position }
+  package func isProbe(_ position: Int) -> Bool { position >= self.position }
 
   /// Slots that a query of the chunk at hand sees, its own included.
   package func seen(by position: Int) -> Int {
@@ -90,7 +91,7 @@ extension Evictor {
     _ row: FixedBuffer<UInt32>, layer: Int, head: Int, position: Int, by thread: ObservingThread?,
     _ kernels: KernelSet
   ) {
-    let (slots, used) = (table.slots, progress.used)
+    let (slots, used) = (table.slots, self.used)
     let index = layer * kvHeads + head
     let share = thread.map { shares[$0.share] }
     switch settings.policy {

@@ -109,7 +109,8 @@ package struct Evictor: BitwiseCopyable {
   let kvHeads: Int
   let headsPerGroup: Int
   private let state: FixedBuffer<EvictionProgress>
-  private var held: EvictionProgress?
+  private var held = EvictionProgress()
+  private var isHeld = false
   private let sums: FixedBuffer<Int64>  // [layers][KV heads][slots] where the policy sums
   private let secondSums: FixedBuffer<Int64>  // [layers][KV heads][slots]: citrus-individual
   private let last: FixedBuffer<UInt32>  // [layers][KV heads][slots]: tova
@@ -154,14 +155,21 @@ package struct Evictor: BitwiseCopyable {
   }
 
   /// Where the stream stands; in a copy that holds still, where it stood then.
-  package var progress: EvictionProgress { held ?? state[0] }
+  package var progress: EvictionProgress { isHeld ? held : state[0] }
+
+  /// Three numbers of it that are asked for often, without a copy of all.
+  package var position: Int { isHeld ? held.position : state[0].position }
+  package var used: Int { isHeld ? held.used : state[0].used }
+  package var secondLive: Int { isHeld ? held.secondLive : state[0].secondLive }
 
   /// Moves on to where `next` says.
   package func move(to next: EvictionProgress) { state[0] = next }
 
   /// Keeps what `progress` says, so that a thread which comes late reads no memory that changes.
   package mutating func holdStill() {
-    if state.count > 0 { held = state[0] }
+    if state.count == 0 { return }
+    held = state[0]
+    isHeld = true
   }
 
   // MARK: Between steps
@@ -314,7 +322,7 @@ package struct Evictor: BitwiseCopyable {
 
   /// Positions of the slots of a set that were ever taken.
   func takenPositions(_ set: Int) -> FixedBuffer<UInt32> {
-    table.positions(set).extracting(0..<progress.used)
+    table.positions(set).extracting(0..<used)
   }
 
   /// The lowest scores go: probability received so far; the newest share stays.

@@ -100,22 +100,20 @@ struct AttentionScratch: BitwiseCopyable {
   let positions: FixedBuffer<UInt32>  // [R]
   let queries: ActivationScratch  // [R, d]
   let sinkQueries: ActivationScratch  // [R, d], streaming
-  let cosines: FixedBuffer<Float>  // [rotated / 2] to rotate keys again
-  let sines: FixedBuffer<Float>  // [rotated / 2]
+  let turning: TurningTables  // where keys are rotated again
   let sight: Sight  // [R], where somebody looks at probabilities
   let seen: FixedBuffer<UInt32>  // what some rows give each slot
 
   init(_ shape: RunShape, in arena: inout Arena) {
     let rows = shape.queryRows
-    let pairs = shape.eviction.policy.isArithmetic ? 0 : shape.model.rotatedDimensions / 2
     let d = shape.model.headDimension
     vectors = arena.take(rows * Scratch.stride(d))
     scores = arena.take(rows * RunShape.runSlots)
     parts = AttentionParts(rows: rows, headDimension: d, in: &arena)
     totals = AttentionParts(rows: rows, headDimension: d, in: &arena)
     positions = arena.take(rows)
-    cosines = arena.take(pairs)
-    sines = arena.take(pairs)
+    turning = TurningTables(
+      pairs: shape.eviction.policy.isArithmetic ? 0 : shape.model.rotatedDimensions / 2, in: &arena)
     queries = ActivationScratch(rows: rows, columns: d, in: &arena)
     sinkQueries = ActivationScratch(
       rows: shape.eviction.policy == .streaming ? rows : 0, columns: d, in: &arena)

@@ -202,7 +202,7 @@ extension Session {
     let (layer, heads) = heads(of: set)
     kernels.differences(
       of: cache.values(layer: layer, head: heads.lowerBound), layout: cache.valueLayout,
-      positions: evictor.table.positions(set).extracting(0..<evictor.progress.used),
+      positions: evictor.table.positions(set).extracting(0..<evictor.used),
       into: scratch.scores)
   }
 
@@ -243,11 +243,8 @@ extension Session {
     _ slots: FixedBuffer<UInt32>, of set: Int, by turned: Int, _ thread: Int
   ) {
     let (layer, heads) = heads(of: set)
-    let pairs = shape.model.rotatedDimensions / 2
-    let own = attentionScratch[thread]
-    let (cosines, sines) = (own.cosines.extracting(0..<pairs), own.sines.extracting(0..<pairs))
-    Rotary.fillTable(
-      turningBy: turned, fractions: model.rotary, cosines: cosines, sines: sines)
+    let (cosines, sines) = attentionScratch[thread].turning.table(
+      turningBy: turned, fractions: model.rotary)
     for head in heads {
       kernels.turnKeys(
         in: slots, layout: cache.keyLayout, keys: cache.keys(layer: layer, head: head),
@@ -260,7 +257,7 @@ extension Session {
   /// The stream position of a row of the tile; rows of a probe stand behind the chunk.
   func position(of row: Int) -> Int {
     row < now.probed
-      ? evictor.progress.position + now.probeStart + row : now.start + row - now.probed
+      ? evictor.position + now.probeStart + row : now.start + row - now.probed
   }
 
   /// The position that the token at stream position `position` is rotated to.
@@ -283,7 +280,7 @@ extension Session {
   /// the second cache for a probe, where there is one.
   func positions(_ layer: Int, head: Int, seenBy position: Int) -> FixedBuffer<UInt32> {
     let table = evictor.table
-    if table.hasSecond && evictor.progress.secondLive > 0 && evictor.isProbe(position) {
+    if table.hasSecond && evictor.secondLive > 0 && evictor.isProbe(position) {
       return table.secondPositions(table.set(layer: layer, head: head))
     }
     return cache.positions(layer: layer, head: head)
@@ -306,7 +303,7 @@ extension Session {
   /// Slots that attention looks at for token `token` of the tile.
   func liveSlots(token: Int) -> Int {
     if settings.policy.isArithmetic { return cache.map.liveSlots(after: now.start + token) }
-    return evictor.progress.used
+    return evictor.used
   }
 
   /// Writes down which tokens of the tile the slots of a layer hold now.
@@ -388,7 +385,7 @@ extension Session {
     // One token was seen by one thread for each KV head, which wrote the scores itself.
     guard now.count > 1, isSeen(tokens) else { return }
     let ofProbe = tokens.lowerBound < now.probed
-    let used = evictor.progress.used
+    let used = evictor.used
     let runs = RunShape.runs(slots: used)
     pool.share(shape.model.kvHeads * runs, thread: thread) { items in
       for item in items {

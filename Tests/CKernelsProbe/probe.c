@@ -8,7 +8,7 @@
 #pragma STDC FP_CONTRACT OFF
 #include "CKernels.h"
 
-#define INPUT 16384
+#define INPUT 20480
 
 static uint64_t state;
 static uint64_t hash;
@@ -169,7 +169,7 @@ static void products(const kernel_table *k) {
 static void observe(const kernel_table *k, const float *p, size_t stride, size_t slots,
                     const float *tops, const float *totals, size_t queries) {
   static uint32_t row[2048];
-  static int64_t scores[2048];
+  static int64_t scores[2048], sums_apart[2048];
   static uint16_t votes[2][2048];
   kernel_probabilities q = {p,    stride, tops,   1,       4096, slots,
                             tops, totals, queries, row};
@@ -190,6 +190,12 @@ static void observe(const kernel_table *k, const float *p, size_t stride, size_t
                     k->lowest(scores, positions, slots, half, UINT32_MAX),
                     k->lowest(0, positions, slots, 1, half)};
   fold_in(found, sizeof found);
+  for (size_t i = 0; i < slots; i++) sums_apart[i] = (int64_t)i << 20;
+  k->take_sums(sums_apart, slots, scores);
+  k->take_votes(votes[0], slots, votes[1]);
+  fold_in(sums_apart, slots * 8);
+  fold_in(scores, slots * 8);
+  fold_in(votes, sizeof votes);
 }
 
 // How little values are like their mean, every fifth slot free.

@@ -64,6 +64,24 @@ import Units
     }
   }
 
+  @Test(arguments: runnableSets) func whatIsTakenIsAddedAndGone(set: InstructionSet) {
+    let kernels = KernelSet(set)
+    var random = Random(seed: 8)
+    for count in [0, 1, 7, 16, 40, 333] {
+      let part = (0..<count).map { _ in Int64(random.below(1 << 40)) }
+      let total = (0..<count).map { _ in Int64(random.below(1 << 40)) }
+      let (from, sums) = (buffer(part), buffer(total))
+      kernels.take(from, into: sums)
+      #expect(array(sums) == zip(part, total).map { $0 + $1 })
+      #expect(array(from).allSatisfy { $0 == 0 })
+      let few = (0..<count).map { _ in UInt16(random.below(1 << 15)) }
+      let (apart, votes) = (buffer(few), buffer(few.reversed().map { $0 }))
+      kernels.take(apart, into: votes)
+      #expect(array(votes) == zip(few, few.reversed()).map { $0 + $1 })
+      #expect(array(apart).allSatisfy { $0 == 0 })
+    }
+  }
+
   @Test(arguments: runnableSets) func lowOnesAreCountedWhereTheyAreSeen(set: InstructionSet) {
     let kernels = KernelSet(set)
     var random = Random(seed: 5)
