@@ -138,6 +138,10 @@ package struct EvictionSettings: BitwiseCopyable, Equatable, Sendable {
     return policy.isCitrus ? max(64, chunk + 32) : 64
   }
 
+  /// How many distances are kept at hand that keys are rotated by: many where that is done with each
+  /// chunk, of which 64 tokens turn keys by as many distances at most.
+  package var turningDistances: Int { policy.isArithmetic ? 0 : policy.probes ? 64 : 1 }
+
   /// The most tokens that slots are set aside for at once.
   var admittedMax: Int { policy.isCitrus ? chunk + probeMax : max(chunk, probeMax) }
 

@@ -113,7 +113,7 @@ struct AttentionScratch: BitwiseCopyable {
     totals = AttentionParts(rows: rows, headDimension: d, in: &arena)
     positions = arena.take(rows)
     turning = TurningTables(
-      pairs: shape.eviction.policy.isArithmetic ? 0 : shape.model.rotatedDimensions / 2, in: &arena)
+      shape.eviction.turningDistances, pairs: shape.model.rotatedDimensions / 2, in: &arena)
     queries = ActivationScratch(rows: rows, columns: d, in: &arena)
     sinkQueries = ActivationScratch(
       rows: shape.eviction.policy == .streaming ? rows : 0, columns: d, in: &arena)

@@ -9,23 +9,20 @@ package struct TurningTables: BitwiseCopyable {
   private let cosines: FixedBuffer<Float>  // [distances][pairs]
   private let sines: FixedBuffer<Float>  // [distances][pairs]
 
-  /// Tables that are kept: a chunk of 64 tokens turns keys by as many distances at most.
-  private static var count: Int { 64 }
-
-  /// Lays the tables for so many pairs of dimensions out in the current region of `arena`.
+  /// Lays `count` tables for so many pairs of dimensions out in the current region of `arena`.
   ///
-  /// Memory of zeros holds none yet; without pairs there are none.
-  package init(pairs: Int, in arena: inout Arena) {
-    distances = arena.take(pairs > 0 ? Self.count : 0)
-    cosines = arena.take(Self.count * pairs)
-    sines = arena.take(Self.count * pairs)
+  /// Memory of zeros holds none yet.
+  package init(_ count: Int, pairs: Int, in arena: inout Arena) {
+    distances = arena.take(count)
+    cosines = arena.take(count * pairs)
+    sines = arena.take(count * pairs)
   }
 
   /// What turns keys by `distance` positions, which is not 0.
   package func table(
     turningBy distance: Int, fractions: FixedBuffer<UInt64>
   ) -> (cosines: FixedBuffer<Float>, sines: FixedBuffer<Float>) {
-    let index = Int(UInt(bitPattern: distance) % UInt(Self.count))
+    let index = Int(UInt(bitPattern: distance) % UInt(distances.count))
     let own = index * fractions.count..<(index + 1) * fractions.count
     let (cosines, sines) = (cosines.extracting(own), sines.extracting(own))
     if distances[index] != Int32(truncatingIfNeeded: distance) {

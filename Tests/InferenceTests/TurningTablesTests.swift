@@ -10,7 +10,7 @@ import Testing
       (0..<8).map { Rotary.turnFraction(index: $0, rotated: 16, theta: 10_000, factor: 1) })
     var real = RealArena(byteCount: 1 << 20)
     real.arena.begin(.attention)
-    let tables = TurningTables(pairs: 8, in: &real.arena)
+    let tables = TurningTables(64, pairs: 8, in: &real.arena)
     let (cosines, sines) = (
       buffer([Float](repeating: 0, count: 8)), buffer([Float](repeating: 0, count: 8))
     )
