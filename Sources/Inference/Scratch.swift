@@ -122,7 +122,7 @@ struct AttentionScratch: BitwiseCopyable {
   }
 
   /// Where scores of one run go that nobody looks at.
-  var scoreRows: ScoreRows { ScoreRows(buffer: scores, stride: RunShape.runSlots) }
+  var scoreRows: ScoreRows { ScoreRows(buffer: scores, stride: RunShape.runSlots, runStride: 0) }
 }
 
 /// Room for rows that are quantized.
@@ -164,6 +164,9 @@ struct AttentionParts: BitwiseCopyable {
     self.sums = sums
   }
 
+  /// Rows that there is room for.
+  var rows: Int { tops.count }
+
   /// Rows `range`, where a row of outputs takes `stride` elements.
   func extracting(_ range: Range<Int>, stride: Int) -> AttentionParts {
     AttentionParts(
@@ -177,12 +180,6 @@ struct AttentionParts: BitwiseCopyable {
     tops[row] = KernelSet.emptyTop
     sums[row] = 0
   }
-}
-
-/// Rows of scores, `stride` elements apart, over one run of slots.
-struct ScoreRows: BitwiseCopyable {
-  let buffer: FixedBuffer<Float>
-  let stride: Int
 }
 
 /// What softmax made of all slots, per query row, for those who look at probabilities.
@@ -206,12 +203,15 @@ struct Sight: BitwiseCopyable {
   func scores(row: Int, run: Int) -> ScoreRows {
     ScoreRows(
       buffer: numerators.extracting(row * stride + run * RunShape.runSlots..<numerators.count),
-      stride: stride)
+      stride: stride, runStride: RunShape.runSlots)
   }
 
-  /// Notes the tops of a run of the rows from `row` on.
-  func note(_ tops: FixedBuffer<Float>, rows: Int, row: Int, run: Int) {
-    for index in 0..<rows { runTops[(row + index) * runs + run] = tops[index] }
+  /// Notes the tops of some runs of the rows from `row` on, [runs][rows].
+  func note(_ tops: FixedBuffer<Float>, rows: Int, row: Int, runs range: Range<Int>) {
+    for run in range {
+      let first = (run - range.lowerBound) * rows
+      for index in 0..<rows { runTops[(row + index) * runs + run] = tops[first + index] }
+    }
   }
 
   /// What the rows from `row` on give each of `live` slots together; `totals` has the tops and sums

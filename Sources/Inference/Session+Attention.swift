@@ -134,21 +134,22 @@ extension Session {
   private func attendBlock(_ layer: Int, head: Int, tokens: Range<Int>, _ thread: Int) {
     let own = attentionScratch[thread]
     let rows = tokens.count * shape.headsPerGroup
-    let stride = Scratch.stride(shape.model.headDimension)
+    let width = Scratch.stride(shape.model.headDimension)
     let live = liveSlots(token: tokens.upperBound - 1)
     let isSeen = isSeen(tokens)
     prepareQueries(layer, head: head, tokens: tokens, thread)
     if sawNonFinite { return }
     let attended = attended(layer, head: head, rows: rows, live: live, own)
-    let parts = own.parts.extracting(0..<rows, stride: stride)
-    let totals = own.totals.extracting(0..<rows, stride: stride)
-    for run in 0..<attended.runs {
-      // Joined to nothing the first run would stay as it is.
-      let result = run == 0 ? totals : parts
-      let scores = isSeen ? own.sight.scores(row: 0, run: run) : own.scoreRows
-      attended.attend(run, scores, into: result, kernels)
-      if isSeen { own.sight.note(result.tops, rows: rows, row: 0, run: run) }
-      if run > 0 { join(parts, into: totals) }
+    let totals = own.totals.extracting(0..<rows, stride: width)
+    let sight = isSeen ? own.sight : nil
+    // Joined to nothing the first run would stay as it is.
+    attend(attended, 0..<1, sight, row: 0, into: totals, own)
+    let runsAtOnce = own.parts.rows / rows
+    for first in stride(from: 1, to: attended.runs, by: runsAtOnce) {
+      let runs = first..<min(first + runsAtOnce, attended.runs)
+      let parts = own.parts.extracting(0..<runs.count * rows, stride: width)
+      attend(attended, runs, sight, row: 0, into: parts, own)
+      join(parts, into: totals)
     }
     finish(totals, head: head, tokens: tokens)
     if isSeen {
@@ -164,7 +165,7 @@ extension Session {
     let runs = RunShape.runs(slots: live)
     let rows = shape.headsPerGroup
     let stride = Scratch.stride(shape.model.headDimension)
-    let own = attentionScratch[thread]
+    let scratch = attentionScratch[thread]
     var prepared = -1
     pool.share(runs * shape.model.kvHeads, thread: thread) { items in
       for head in items.lowerBound / runs...(items.upperBound - 1) / runs {
@@ -173,21 +174,20 @@ extension Session {
           prepared = head
         }
         if sawNonFinite { return }
-        let attended = attended(layer, head: head, rows: rows, live: live, own)
-        for item in items.clamped(to: head * runs..<(head + 1) * runs) {
-          let run = item - head * runs
-          let parts = parts.extracting(item * rows..<(item + 1) * rows, stride: stride)
-          let scores = isSeen ? sight.scores(row: head * rows, run: run) : own.scoreRows
-          attended.attend(run, scores, into: parts, kernels)
-          if isSeen { sight.note(parts.tops, rows: rows, row: head * rows, run: run) }
-        }
+        let attended = attended(layer, head: head, rows: rows, live: live, scratch)
+        let own = items.clamped(to: head * runs..<(head + 1) * runs)
+        attend(
+          attended, own.lowerBound - head * runs..<own.upperBound - head * runs,
+          isSeen ? sight : nil, row: head * rows,
+          into: parts.extracting(own.lowerBound * rows..<own.upperBound * rows, stride: stride),
+          scratch)
       }
     }
     pool.share(shape.model.kvHeads, thread: thread) { heads in
       if sawNonFinite { return }
-      let totals = own.totals.extracting(0..<rows, stride: stride)
+      let totals = scratch.totals.extracting(0..<rows, stride: stride)
       for head in heads {
-        for row in 0..<rows { clear(row, of: own.totals) }
+        for row in 0..<rows { clear(row, of: scratch.totals) }
         let all = head * runs * rows..<(head + 1) * runs * rows
         join(parts.extracting(all, stride: stride), into: totals)
         finish(totals, head: head, tokens: token..<token + 1)
@@ -199,6 +199,19 @@ extension Session {
     }
   }
 
+  /// Some runs of a head; where somebody looks at probabilities, `sight` notes them for the rows from
+  /// `row` on.
+  private func attend(
+    _ head: AttendedHead, _ runs: Range<Int>, _ sight: Sight?, row: Int,
+    into parts: AttentionParts, _ own: AttentionScratch
+  ) {
+    let scores = sight?.scores(row: row, run: runs.lowerBound) ?? own.scoreRows
+    head.attend(
+      runs, scores, outputs: parts.outputs, outputStride: Scratch.stride(shape.model.headDimension),
+      tops: parts.tops, sums: parts.sums, kernels)
+    sight?.note(parts.tops, rows: head.rows, row: row, runs: runs)
+  }
+
   /// What the first `rows` rows of prepared queries look at.
   @inline(never)
   func attended(
@@ -208,10 +221,11 @@ extension Session {
     return AttendedHead(
       queries: own.queries.rows(rows, columns: d),
       sinkQueries: needsSinkQueries ? own.sinkQueries.rows(rows, columns: d) : nil,
-      queryPositions: own.positions.extracting(0..<rows),
+      sinks: SlotMap.sinkTokens, queryPositions: own.positions.extracting(0..<rows),
       keys: cache.keys(layer: layer, head: head), keyLayout: cache.keyLayout,
       values: cache.values(layer: layer, head: head), valueLayout: cache.valueLayout,
       slotPositions: positions(layer, head: head, seenBy: Int(own.positions[0])), live: live,
+      runSlots: RunShape.runSlots,
       nextKeys: head + 1 < shape.model.kvHeads ? cache.keys(layer: layer, head: head + 1) : nil)
   }
 

@@ -160,8 +160,10 @@ extension Session {
     let totals = own.totals
     for row in 0..<rows { clear(row, of: totals) }
     for run in 0..<attended.runs {
-      attended.weigh(run, own.sight.scores(row: 0, run: run), into: own.parts, kernels)
-      own.sight.note(own.parts.tops, rows: rows, row: 0, run: run)
+      attended.weigh(
+        run, own.sight.scores(row: 0, run: run), tops: own.parts.tops, sums: own.parts.sums, kernels
+      )
+      own.sight.note(own.parts.tops, rows: rows, row: 0, runs: run..<run + 1)
       kernels.merge(
         parts: .empty, tops: own.parts.tops.extracting(0..<rows),
         sums: own.parts.sums.extracting(0..<rows), into: .empty,

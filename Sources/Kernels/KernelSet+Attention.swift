@@ -5,8 +5,9 @@ package import Units
 ///
 /// Steps: `appendKey`, `appendValue` once per token; queries rotated (`hadamard`) where keys are
 /// int4 and quantized (`quantize`, columns = head dimension). Then the slots are taken in runs of a
-/// fixed length, each run by `scores`, `softmax` and `weightedSum` on its own, and `merge` joins the
-/// runs in order; `divide` by the sum ends it; outputs are rotated back where values are int4.
+/// fixed length, each run by `scores`, `softmax` and `weightedSum` on its own (`AttendedHead` does so
+/// for many runs), and `merge` joins the runs in order; `divide` by the sum ends it; outputs are
+/// rotated back where values are int4.
 /// Because runs are cut by slot numbers alone, it does not matter who computes which of them.
 /// Queries may be any mix of heads and tokens that share the KV head; the bits equal those of one
 /// query at a time. (Online softmax: Milakov and Gimelshein, arXiv 1805.02867, section 3.)

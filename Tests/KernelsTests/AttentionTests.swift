@@ -5,7 +5,7 @@ import Testing
 import Units
 
 /// A KV head with random keys and values, and what the reference makes of them.
-private struct RandomHead {
+struct RandomHead {
   let keyLayout: KeyLayout
   let valueLayout: ValueLayout
   let keys: FixedBuffer<UInt8>
