@@ -165,7 +165,7 @@ extension Session {
     let runs = RunShape.runs(slots: live)
     let rows = shape.headsPerGroup
     let stride = Scratch.stride(shape.model.headDimension)
-    let scratch = attentionScratch[thread]
+    let own = attentionScratch[thread]
     var prepared = -1
     pool.share(runs * shape.model.kvHeads, thread: thread) { items in
       for head in items.lowerBound / runs...(items.upperBound - 1) / runs {
@@ -174,20 +174,20 @@ extension Session {
           prepared = head
         }
         if sawNonFinite { return }
-        let attended = attended(layer, head: head, rows: rows, live: live, scratch)
-        let own = items.clamped(to: head * runs..<(head + 1) * runs)
+        let attended = attended(layer, head: head, rows: rows, live: live, own)
+        let share = items.clamped(to: head * runs..<(head + 1) * runs)
         attend(
-          attended, own.lowerBound - head * runs..<own.upperBound - head * runs,
+          attended, share.lowerBound - head * runs..<share.upperBound - head * runs,
           isSeen ? sight : nil, row: head * rows,
-          into: parts.extracting(own.lowerBound * rows..<own.upperBound * rows, stride: stride),
-          scratch)
+          into: parts.extracting(share.lowerBound * rows..<share.upperBound * rows, stride: stride),
+          own)
       }
     }
     pool.share(shape.model.kvHeads, thread: thread) { heads in
       if sawNonFinite { return }
-      let totals = scratch.totals.extracting(0..<rows, stride: stride)
+      let totals = own.totals.extracting(0..<rows, stride: stride)
       for head in heads {
-        for row in 0..<rows { clear(row, of: scratch.totals) }
+        for row in 0..<rows { clear(row, of: own.totals) }
         let all = head * runs * rows..<(head + 1) * runs * rows
         join(parts.extracting(all, stride: stride), into: totals)
         finish(totals, head: head, tokens: token..<token + 1)

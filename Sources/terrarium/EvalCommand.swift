@@ -50,6 +50,9 @@ struct EvalCommand: ParsableCommand {
   @Option(help: "Memory budget and device, as for run.")
   var profile: String?
 
+  @Option(help: "KEY=VALUE: any key of a profile, such as scissorhands-drop=16; several times.")
+  var tune: [String] = []
+
   @Flag(help: "Do not run the full cache for comparison; there is no KL then.")
   var noKl = false
 
@@ -165,7 +168,8 @@ struct EvalCommand: ParsableCommand {
   func settings(_ pack: String) -> Evaluator.Settings {
     var settings = Evaluator.Settings(
       program: URL(filePath: "/proc/self/exe").resolvingSymlinksInPath(), model: pack)
-    settings.options = ["--kv", kv] + (profile.map { ["--profile", $0] } ?? [])
+    settings.options =
+      ["--kv", kv] + (profile.map { ["--profile", $0] } ?? []) + tune.flatMap { ["--tune", $0] }
     let threads = threads ?? min(Linux.processors(into: .empty), 64)
     settings.processes = processes ?? min(threads, 2)
     settings.threads = max(threads / settings.processes, 1)

@@ -91,6 +91,25 @@ struct ProgramTests {
     }
   }
 
+  /// `--tune` is what the same line of a profile is; what no profile knows is refused by name.
+  @Test func anyKeyOfAProfileIsTuned() throws {
+    let words = [
+      "--policy", "infinipot", "--budget", "96", "--tasks", "needle,qa", "--lengths", "256",
+      "--limit", "3", "--no-kl",
+    ]
+    try withFolder { folder in
+      let profile = folder.appending(path: "plain.toml")
+      try "budget = \"1 GiB\"\ninfinipot-novel = 0\n"
+        .write(to: profile, atomically: true, encoding: .utf8)
+      let tuned = try cases(words + ["--tune", "infinipot-novel=0"])
+      #expect(tuned == (try cases(words + ["--profile", profile.path])))
+      #expect(tuned != (try cases(words)))
+      let refused = try Program.run(["eval"] + words + ["--tune", "infinipot-new=0"])
+      #expect(refused.status != 0)
+      #expect(refused.errors.contains("infinipot-new"), "\(refused.errors)")
+    }
+  }
+
   /// The full cache has room for a stream alone, without the question that is not asked of it.
   @Test func streamsAloneAreRead() throws {
     let cases = try cases(["--policy", "full", "--tasks", "ppl", "--lengths", "256"])
