@@ -48,6 +48,14 @@ package struct Benchmark {
     if request.peer != nil && !request.policies.isEmpty {
       throw .usage("--policy and --against exclude each other: llama.cpp has none of them")
     }
+    if request.measuresSlope {
+      guard request.policies.isEmpty && request.peer == nil else {
+        throw .usage("--slope measures beside depth 0, so it takes no --policy and no --against")
+      }
+      guard request.hasDepths else {
+        throw .usage("--slope needs tokens to generate at a depth: give -n, and -d more than 0")
+      }
+    }
     self.request = request
     self.environment = environment
     machine = try Machine()
@@ -69,7 +77,7 @@ package struct Benchmark {
     }
     let table = MarkdownTable(
       showsCache: !request.caches.isEmpty, showsPolicy: !request.policies.isEmpty,
-      peerVariants: peer == nil ? nil : variants)
+      showsSlope: request.measuresSlope, peerVariants: peer == nil ? nil : variants)
     var output = Output(request.format, table: table)
     var results: [BenchmarkResult] = []
     for subject in request.subjects {
@@ -130,22 +138,17 @@ package struct Benchmark {
     let (process, ready) = try launch(row, subject)
     let threads = try ready.integer("threads")
     var policy = try row.figures(ready)
-    var full: LineProcess?
+    var depth: DepthFigures?
+    var beside: LineProcess?
     if let pair = row.pair(policy) {
       environment.progress("\(label): launching the full cache")
-      full = try launch(pair, subject).process
+      beside = try launch(pair, subject).process
+    } else if request.measuresSlope, let start = row.atStart {
+      environment.progress("\(label): launching depth 0")
+      beside = try launch(start, subject).process
+      depth = DepthFigures()
     }
-    let variants = peer == nil ? [] : request.variants(depth: row.test.depth)
-    if let peer {
-      environment.progress("\(label): llama.cpp is warming up")
-      let longest = request.tests(depth: row.test.depth).map(\.tokens).max() ?? 0
-      try peer.open(
-        variants, threads: threads, depth: row.test.depth, context: row.test.depth + longest)
-      for variant in variants {
-        _ = try peer.run(
-          variant, prompt: row.test.prompt, generated: min(row.test.generated, 1))
-      }
-    }
+    let variants = try openPeer(row.test, threads: threads, label)
     var watch = MachineWatch(
       machine, threads: threads, processors: process.pinnedProcessors(threads: threads),
       instructionSet: ready.text("isa"))
@@ -158,10 +161,10 @@ package struct Benchmark {
       environment.progress("\(label): repetition \(repetition) of \(request.repetitions)")
       // Right before and right after, because what shared machines can do comes and goes.
       watch.tryAll()
-      if let full {
-        samples.append(try repeatInTurn(process, full, isOdd: repetition % 2 == 1, into: &policy))
-      } else if readsInTurn {
-        samples.append(try repeatInTurn(process, with: &watch))
+      if readsInTurn {
+        samples.append(try repeatInTurn(process, beside, into: &depth, with: &watch))
+      } else if let beside {
+        samples.append(try repeatInTurn(process, beside, isOdd: repetition % 2 == 1, into: &policy))
       } else {
         let sample = try RepetitionAnswer(asking: process, "r")
         samples.append(sample.nanoseconds)
@@ -175,8 +178,9 @@ package struct Benchmark {
       }
     }
     let end = try finish(process)
-    if let full { _ = try finish(full) }
+    if let beside { _ = try finish(beside) }
     var result = try result(row, subject, ready, end, samples, policy, start: start)
+    result.depth = depth
     (result.limits, result.bandwidths) = (watch.limits, watch.bandwidths)
     result.peerName = peer.map { "llama-cpp-python \($0.version)" } ?? ""
     result.peer = zip(variants, peerSamples).map { variant, nanoseconds in
@@ -184,6 +188,21 @@ package struct Benchmark {
         variant: variant.name, samples: Samples(tokens: row.test.tokens, nanoseconds: nanoseconds))
     }
     return result
+  }
+
+  /// Gets llama.cpp ready for a row, if it is wanted; the ways in which it runs it.
+  private func openPeer(
+    _ test: BenchmarkTest, threads: Int, _ label: String
+  ) throws(BenchmarkError) -> [Peer.Variant] {
+    guard let peer else { return [] }
+    let variants = request.variants(depth: test.depth)
+    environment.progress("\(label): llama.cpp is warming up")
+    let longest = request.tests(depth: test.depth).map(\.tokens).max() ?? 0
+    try peer.open(variants, threads: threads, depth: test.depth, context: test.depth + longest)
+    for variant in variants {
+      _ = try peer.run(variant, prompt: test.prompt, generated: min(test.generated, 1))
+    }
+    return variants
   }
 
   /// One repetition of a policy and one of the full cache, stretch by stretch in turn, so that what
@@ -206,17 +225,22 @@ package struct Benchmark {
     return own.nanoseconds
   }
 
-  /// One repetition whose stretches take turns with reading memory; its nanoseconds.
+  /// One repetition whose stretches take turns with reading memory, and with those of depth 0 where
+  /// it is measured; its nanoseconds.
   private func repeatInTurn(
-    _ process: LineProcess, with watch: inout MachineWatch
+    _ process: LineProcess, _ start: LineProcess?, into depth: inout DepthFigures?,
+    with watch: inout MachineWatch
   ) throws(BenchmarkError) -> UInt64 {
     var answer = RepetitionAnswer()
+    var beside = RepetitionAnswer()
     while answer.left > 0 {
       watch.takeTurn()
+      if let start { beside.add(try RepetitionAnswer(asking: start, "s")) }
       answer.add(try RepetitionAnswer(asking: process, "s"))
     }
     watch.takeTurn()
     watch.endTurns()
+    depth?.add(beside)
     return answer.nanoseconds
   }
 
@@ -251,6 +275,13 @@ package struct Benchmark {
       launchNanoseconds: try ready.integer("launch"), plannedBytes: try ready.integer("planned"),
       peakBytes: try end.integer("peak"), allocations: try end.integer("allocations"))
     result.policy = policy
+    if let start = row.atStart {
+      result.startBytesPerToken =
+        Double(
+          try start.cost(
+            cost, layers: header.hyperparameters.layers, tileTokens: tile, ready, nil
+          ).bytes) / Double(test.tokens)
+    }
     return result
   }
 }

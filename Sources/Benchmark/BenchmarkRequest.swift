@@ -53,6 +53,8 @@ package struct BenchmarkRequest: Sendable {
   package var promptMax: Int?
   /// Tokens of context; `nil`: what each row needs.
   package var context: Int?
+  /// Whether generating at a depth is measured in turn with generating at depth 0.
+  package var measuresSlope = false
   package var format = OutputFormat.markdown
   package var peer: PeerRequest?
   /// A folder for the files of random weights, which then stay there for the next time.
@@ -72,6 +74,9 @@ package struct BenchmarkRequest: Sendable {
     subjects.count * max(caches.count, 1) * max(threads.count, 1) * max(budgets.count, 1)
       * max(policies.count, 1) * depths.reduce(0) { $0 + tests(depth: $1).count }
   }
+
+  /// Whether there is a row that generates at a depth.
+  var hasDepths: Bool { generated.contains { $0 > 0 } && depths.contains { $0 > 0 } }
 
   /// The ways in which llama.cpp runs tests of a depth.
   func variants(depth: Int) -> [Peer.Variant] {

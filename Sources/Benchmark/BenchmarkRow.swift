@@ -78,6 +78,14 @@ struct BenchmarkRow {
       test: beside, threads: threads, cache: cache, policy: "full", budget: nil)
   }
 
+  /// The same at depth 0; `nil` where this generates nothing, or nothing lies before it.
+  var atStart: BenchmarkRow? {
+    guard test.prompt == 0 && test.depth > 0 else { return nil }
+    var start = test
+    start.depth = 0
+    return BenchmarkRow(test: start, threads: threads, cache: cache, policy: nil, budget: budget)
+  }
+
   /// What the row reads and computes at the least: keys and values of the slots there are, and what
   /// the policy runs beside the tokens; under GemFilter the prompt in the first layers, then what is
   /// kept of it.

@@ -57,7 +57,7 @@ extension BenchmarkResult {
         .integer(Int(Statistics.standardDeviation(samples.nanoseconds.map { Double($0) })))
       ),
       ("avg_ts", .real(samples.mean)), ("stddev_ts", .real(samples.standardDeviation)),
-    ] + ownFields + policyFields + peerFields
+    ] + ownFields + depthFields + policyFields + peerFields
   }
 
   private var identityFields: [(name: String, value: FieldValue)] {
@@ -99,6 +99,18 @@ extension BenchmarkResult {
       ("launch_seconds", .real(Double(launchNanoseconds) / 1e9)),
       ("planned_bytes", .integer(plannedBytes)), ("peak_resident_bytes", .integer(peakBytes)),
       ("allocations_after_launch", .integer(allocations)),
+    ]
+  }
+
+  private var depthFields: [(name: String, value: FieldValue)] {
+    guard let depth, let slope, let slopeAtStart else { return [] }
+    let start = Samples(tokens: test.tokens, nanoseconds: depth.start)
+    return [
+      ("start_bytes_per_token", .real(startBytesPerToken)), ("start_avg_ts", .real(start.mean)),
+      ("start_stddev_ts", .real(start.standardDeviation)), ("start_median_ts", .real(start.median)),
+      ("slope", .real(slope.median)), ("slope_error", .real(slope.error)),
+      ("slope_at_start", .real(slopeAtStart.median)),
+      ("slope_at_start_error", .real(slopeAtStart.error)),
     ]
   }
 
@@ -148,6 +160,10 @@ extension BenchmarkResult {
     if let policy, !policy.full.isEmpty {
       fields.append(
         ("full_samples_ts", rates(Samples(tokens: test.tokens, nanoseconds: policy.full))))
+    }
+    if let depth {
+      fields.append(
+        ("start_samples_ts", rates(Samples(tokens: test.tokens, nanoseconds: depth.start))))
     }
     for one in peer { fields.append(("peer_samples_ts \(one.variant)", rates(one.samples))) }
     return fields

@@ -29,9 +29,12 @@ package struct MarkdownTable {
   private let compares: Bool
 
   /// `showsCache`: keys and values have columns; `showsPolicy`: the cache policy has, with the full
-  /// cache's rate beside it; `peerVariants`: the variants of the other program
-  /// that have a column each, `nil` where nothing is compared.
-  package init(showsCache: Bool, showsPolicy: Bool = false, peerVariants: [String]? = nil) {
+  /// cache's rate beside it; `showsSlope`: what a depth costs has; `peerVariants`: the variants of the
+  /// other program that have a column each, `nil` where nothing is compared.
+  package init(
+    showsCache: Bool, showsPolicy: Bool = false, showsSlope: Bool = false,
+    peerVariants: [String]? = nil
+  ) {
     compares = peerVariants != nil
     columns = [
       Column("model", 30, isLeft: true) { $0.model.type },
@@ -68,12 +71,22 @@ package struct MarkdownTable {
         })
     }
     if showsPolicy { columns += Self.policyColumns }
+    if showsSlope { columns += Self.slopeColumns }
     columns += [
       Column("MB/token", 8) { Self.decimal($0.bytesPerToken / 1e6, 1) },
       Column("GB/s", 6) { Self.decimal($0.readBytesPerSecond / 1e9, 1) },
       Column("read %", 6) { Self.decimal($0.readShare * 100, 1) },
       Column("Gop/s", 6) { Self.decimal($0.operationsPerSecond / 1e9, 0) },
       Column("peak %", 6) { Self.decimal($0.operationShare * 100, 1) },
+    ]
+  }
+
+  private static var slopeColumns: [Column] {
+    func times(_ share: AddedShare?) -> String {
+      share.map { "\(decimal($0.median, 2)) ± \(decimal($0.error, 2))" } ?? "-"
+    }
+    return [
+      Column("slope", 11) { times($0.slope) }, Column("slope @ d0", 11) { times($0.slopeAtStart) },
     ]
   }
 
@@ -153,6 +166,12 @@ package struct MarkdownTable {
         "full t/s: the full cache with as many slots as attention goes over, in turn; added %: how "
           + "much longer the policy takes, median of \(pairs) ± its standard error; policy %: "
           + "without the tokens and logits named above")
+    }
+    if results.contains(where: { $0.depth != nil }) {
+      lines.append(
+        "slope: how much longer a token takes than at depth 0, in turn, as a multiple of what reading "
+          + "the keys and values that are more takes at the bandwidth measured meanwhile, median ± "
+          + "its standard error; @ d0: at the rate at which depth 0 reads")
     }
     let allocations = results.reduce(0) { $0 + $1.allocations }
     lines.append("allocations after launch: \(allocations)")

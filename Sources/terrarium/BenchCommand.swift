@@ -111,6 +111,13 @@ struct BenchCommand: ParsableCommand {
   @Option(help: "Tokens that prefill handles at once. (default: the profile's)")
   var chunk: Int?
 
+  @Flag(
+    help: """
+      Measure generating at a depth in turn with generating at depth 0, and print what a slot costs \
+      as a multiple of what reading it takes.
+      """)
+  var slope = false
+
   @Option(name: .shortAndLong, help: "Output: md, json, jsonl or csv.")
   var output: OutputFormat = .markdown
 
@@ -208,6 +215,7 @@ extension BenchCommand {
     }
     request.format = json ? .json : csv ? .csv : md ? .markdown : output
     request.keptFolder = keep
+    request.measuresSlope = slope
     return request
   }
 

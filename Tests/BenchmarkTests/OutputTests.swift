@@ -135,6 +135,38 @@ import Testing
     )
   }
 
+  /// 1 GB a token where depth 0 has 0.6: at 40, 20 and 10 GB/s the rest takes 10, 20 and 40 ms, and
+  /// two thirds of the 40, 40 and 50 ms of depth 0. It took 10, 60 and 12.5 ms.
+  @Test func aSlopeIsTheMedianOverRepetitions() throws {
+    var deep = result()
+    #expect(deep.slope == nil && deep.slopeAtStart == nil)
+    deep.bandwidths = [40e9, 20e9, 10e9]
+    deep.startBytesPerToken = 0.6e9
+    var depth = DepthFigures()
+    for nanoseconds in [160_000_000, 160_000_000, 200_000_000] as [UInt64] {
+      var start = RepetitionAnswer()
+      start.nanoseconds = nanoseconds
+      depth.add(start)
+    }
+    deep.depth = depth
+    let slope = try #require(deep.slope)
+    #expect(abs(slope.median - 1) < 1e-9)
+    // Quartiles 0.65625 and 2.
+    #expect(abs(slope.error - 1.2533 * 1.34375 / 1.349 / 3.0.squareRoot()) < 1e-9)
+    #expect(abs(try #require(deep.slopeAtStart).median - 0.375) < 1e-9)
+    var output = Output(.markdown, table: MarkdownTable(showsCache: false, showsSlope: true))
+    let lines = (output.start + output.row(deep) + output.row(result()) + output.end([deep]))
+      .split(separator: "\n").map(String.init)
+    #expect(lines[0].contains("|       slope |  slope @ d0 | MB/token |"))
+    #expect(lines[2].contains("| 1.00 ± 0.72 | 0.38 ± 0.50 |   1000.0 |"))
+    #expect(lines[3].contains("|           - |           - |   1000.0 |"))
+    #expect(lines[6].hasPrefix("slope: how much longer a token takes than at depth 0, in turn"))
+    let fields = Dictionary(uniqueKeysWithValues: deep.fields.map { ($0.name, $0.value) })
+    #expect(fields["start_bytes_per_token"] == .real(0.6e9))
+    #expect(fields["start_median_ts"] == .real(25) && fields["slope"] == .real(slope.median))
+    #expect(!result().fields.contains { $0.name == "slope" })
+  }
+
   @Test func markdownOfAComparisonIsExact() {
     let table = MarkdownTable(showsCache: true, peerVariants: ["f16", "q8_0"])
     var output = Output(.markdown, table: table)

@@ -145,6 +145,26 @@ struct BenchProgramTests {
     }
   }
 
+  /// Only a row that generates at a depth has depth 0 beside it.
+  @Test func aDepthIsMeasuredBesideDepthZero() throws {
+    let finished = try bench([
+      "-p", "4", "-n", "4", "-d", "0,64", "-t", "1", "-r", "2", "--slope", "--json",
+    ])
+    #expect(finished.status == 0, "\(finished.error)")
+    let rows = try rows(finished.output)
+    try #require(rows.count == 4)
+    for row in rows.prefix(3) { #expect(row["slope"] == nil && row["start_samples_ts"] == nil) }
+    let deep = rows[3]
+    #expect(deep["n_gen"] as? Int == 4 && deep["n_depth"] as? Int == 64)
+    #expect((deep["start_samples_ts"] as? [Double])?.count == 2)
+    #expect(deep["slope"] is Double && deep["slope_at_start"] is Double)
+    #expect(deep["start_bytes_per_token"] as? Double == rows[1]["bytes_per_token"] as? Double)
+    #expect(
+      try #require(deep["bytes_per_token"] as? Double)
+        > (try #require(rows[1]["bytes_per_token"] as? Double)))
+    #expect(deep["allocations_after_launch"] as? Int == 0)
+  }
+
   @Test func whereThereIsRoomEveryRepetitionStartsAnew() throws {
     let finished = try bench([
       "-p", "8", "-n", "4", "-d", "16", "-r", "4", "-t", "1", "--json", "--budget", "64",
@@ -195,6 +215,8 @@ struct BenchProgramTests {
     (["--policy", "h2o", "--budget", "9"], 78, "at least 32 slots, not 9"),
     (["--policy", "h2o", "--budget", "0"], 64, "`0` is no value for --budget"),
     (["--budget", "64", "--context", "64"], 64, "--budget and --context are the same"),
+    (["--slope", "-n", "4"], 64, "--slope needs tokens to generate at a depth"),
+    (["--slope", "-d", "64", "-n", "4", "--policy", "h2o"], 64, "--slope measures beside depth 0"),
     (["--policy", "gemfilter", "--prompt-max", "70", "--budget", "64", "-p", "80"], 78, "80"),
   ])
   func refusesByName(words: [String], status: Int32, message: String) throws {
