@@ -135,8 +135,8 @@ import Testing
     )
   }
 
-  /// 1 GB a token where depth 0 has 0.6: at 40, 20 and 10 GB/s the rest takes 10, 20 and 40 ms, and
-  /// two thirds of the 40, 40 and 50 ms of depth 0. It took 10, 60 and 12.5 ms.
+  // 1 GB a token where depth 0 has 0.6: at 40, 20 and 10 GB/s the rest takes 10, 20 and 40 ms, and
+  // two thirds of the 40, 40 and 50 ms of depth 0. It took 10, 60 and 12.5 ms.
   @Test func aSlopeIsTheMedianOverRepetitions() throws {
     var deep = result()
     #expect(deep.slope == nil && deep.slopeAtStart == nil)
