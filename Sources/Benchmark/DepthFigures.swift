@@ -14,12 +14,12 @@ extension BenchmarkResult {
   /// that are more takes at the bandwidth measured meanwhile: the median over the repetitions.
   ///
   /// 1: attention costs what reading once costs. `nil` where depth 0 was not measured in turn.
-  package var slope: AddedShare? {
+  package var slope: MedianShare? {
     slopes { more, _, bytes, bandwidth in bandwidth > 0 ? more / (bytes / bandwidth) : 0 }
   }
 
   /// The same at the rate at which depth 0 reads.
-  package var slopeAtStart: AddedShare? {
+  package var slopeAtStart: MedianShare? {
     slopes { more, start, bytes, _ in
       start > 0 ? more / (start * bytes / startBytesPerToken) : 0
     }
@@ -27,7 +27,7 @@ extension BenchmarkResult {
 
   /// `share` gets of each repetition: seconds that a token takes more than at depth 0, those it takes
   /// at depth 0, bytes that it reads more, and bytes per second that memory gave.
-  private func slopes(_ share: (Double, Double, Double, Double) -> Double) -> AddedShare? {
+  private func slopes(_ share: (Double, Double, Double, Double) -> Double) -> MedianShare? {
     guard let depth, !depth.start.isEmpty, 0 < startBytesPerToken,
       startBytesPerToken < bytesPerToken
     else { return nil }
@@ -37,7 +37,7 @@ extension BenchmarkResult {
       bandwidths.isEmpty
       ? Array(repeating: limits.readBytes, count: seconds.count) : bandwidths
     let bytes = bytesPerToken - startBytesPerToken
-    return AddedShare(
+    return MedianShare(
       seconds.indices.map { share(seconds[$0] - start[$0], start[$0], bytes, memory[$0]) })
   }
 }

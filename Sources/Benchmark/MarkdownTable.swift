@@ -82,7 +82,7 @@ package struct MarkdownTable {
   }
 
   private static var slopeColumns: [Column] {
-    func times(_ share: AddedShare?) -> String {
+    func times(_ share: MedianShare?) -> String {
       share.map { "\(decimal($0.median, 2)) ± \(decimal($0.error, 2))" } ?? "-"
     }
     return [
@@ -91,7 +91,7 @@ package struct MarkdownTable {
   }
 
   private static var policyColumns: [Column] {
-    func percent(_ share: AddedShare?) -> String {
+    func percent(_ share: MedianShare?) -> String {
       guard let share else { return "-" }
       let sign = share.median < 0 ? "" : "+"
       return "\(sign)\(decimal(share.median * 100, 1)) ± \(decimal(share.error * 100, 1))"

@@ -1,18 +1,3 @@
-/// A share of the time that a full cache takes, with the standard error of it.
-package struct AddedShare: Equatable, Sendable {
-  /// The median over the pairs of repetitions.
-  package let median: Double
-  /// The standard error of this median, by the distance of the quartiles, as of a normal
-  /// distribution; 0 of one pair.
-  package let error: Double
-
-  /// The share of pairs of repetitions.
-  init(_ shares: [Double]) {
-    median = Statistics.median(shares)
-    error = Statistics.medianError(shares)
-  }
-}
-
 /// What a row under a policy was measured beside: the full cache, in turn.
 package struct PolicyFigures: Equatable, Sendable {
   /// The policy.
@@ -60,10 +45,10 @@ package struct PolicyFigures: Equatable, Sendable {
 
   /// How much longer than with the full cache a repetition takes, as a share of the full cache's
   /// time; `nil` where it was not measured beside one.
-  package var added: AddedShare? { shares { Double($0.nanoseconds) / $1 - 1 } }
+  package var added: MedianShare? { shares { Double($0.nanoseconds) / $1 - 1 } }
 
   /// The logits of a prompt as a share of the full cache's time; `nil` where there are none.
-  package var output: AddedShare? {
+  package var output: MedianShare? {
     outputRowsPerToken > 0 ? shares { Double($0.outputNanoseconds) / $1 } : nil
   }
 
@@ -71,7 +56,7 @@ package struct PolicyFigures: Equatable, Sendable {
   ///
   /// Probed tokens count as tokens of the full cache, and the logits of a prompt's tokens are taken
   /// off. `nil` where a prompt is read in two passes.
-  package var work: AddedShare? {
+  package var work: MedianShare? {
     guard filterSeconds == nil else { return nil }
     return shares {
       let tokens = 1 + Double($0.probedRows) / Double(max(tokens, 1))
@@ -79,8 +64,8 @@ package struct PolicyFigures: Equatable, Sendable {
     }
   }
 
-  private func shares(_ share: (RepetitionAnswer, Double) -> Double) -> AddedShare? {
-    full.isEmpty ? nil : AddedShare(zip(own, full).map { share($0, Double(max($1, 1))) })
+  private func shares(_ share: (RepetitionAnswer, Double) -> Double) -> MedianShare? {
+    full.isEmpty ? nil : MedianShare(zip(own, full).map { share($0, Double(max($1, 1))) })
   }
 
   /// Seconds of the first pass over a prompt; `nil` where there is none.
