@@ -179,8 +179,7 @@ package struct Benchmark {
     }
     let end = try finish(process)
     if let beside { _ = try finish(beside) }
-    var result = try result(row, subject, ready, end, samples, policy, start: start)
-    result.depth = depth
+    var result = try result(row, subject, ready, end, samples, policy, depth, start: start)
     (result.limits, result.bandwidths) = (watch.limits, watch.bandwidths)
     result.peerName = peer.map { "llama-cpp-python \($0.version)" } ?? ""
     result.peer = zip(variants, peerSamples).map { variant, nanoseconds in
@@ -255,7 +254,7 @@ package struct Benchmark {
 
   private func result(
     _ row: BenchmarkRow, _ subject: PreparedSubject, _ ready: Answer, _ end: Answer,
-    _ samples: [UInt64], _ policy: PolicyFigures?, start: Date
+    _ samples: [UInt64], _ policy: PolicyFigures?, _ depth: DepthFigures?, start: Date
   ) throws(BenchmarkError) -> BenchmarkResult {
     func format(_ name: String) -> CacheFormat { ready.text(name) == "int4" ? .int4 : .int8 }
     let (header, test) = (subject.held.header, row.test)
@@ -275,12 +274,11 @@ package struct Benchmark {
       launchNanoseconds: try ready.integer("launch"), plannedBytes: try ready.integer("planned"),
       peakBytes: try end.integer("peak"), allocations: try end.integer("allocations"))
     result.policy = policy
-    if let start = row.atStart {
-      result.startBytesPerToken =
-        Double(
-          try start.cost(
-            cost, layers: header.hyperparameters.layers, tileTokens: tile, ready, nil
-          ).bytes) / Double(test.tokens)
+    result.depth = depth
+    if depth != nil, let start = row.atStart {
+      let least = try start.cost(
+        cost, layers: header.hyperparameters.layers, tileTokens: tile, ready, nil)
+      result.depth?.startBytesPerToken = Double(least.bytes) / Double(test.tokens)
     }
     return result
   }

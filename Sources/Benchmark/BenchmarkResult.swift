@@ -98,8 +98,6 @@ package struct BenchmarkResult: Equatable, Sendable {
   package var allocations: Int
   /// The cache policy, where one was asked for.
   package var policy: PolicyFigures?
-  /// Bytes that a token reads at the least at depth 0; 0 where this is no row of a depth.
-  package var startBytesPerToken = 0.0
   /// Depth 0, where it was measured in turn.
   package var depth: DepthFigures?
   /// The other program's, where it was asked for; its version.

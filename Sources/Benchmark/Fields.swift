@@ -106,7 +106,8 @@ extension BenchmarkResult {
     guard let depth, let slope, let slopeAtStart else { return [] }
     let start = Samples(tokens: test.tokens, nanoseconds: depth.start)
     return [
-      ("start_bytes_per_token", .real(startBytesPerToken)), ("start_avg_ts", .real(start.mean)),
+      ("start_bytes_per_token", .real(depth.startBytesPerToken)),
+      ("start_avg_ts", .real(start.mean)),
       ("start_stddev_ts", .real(start.standardDeviation)), ("start_median_ts", .real(start.median)),
       ("slope", .real(slope.median)), ("slope_error", .real(slope.error)),
       ("slope_at_start", .real(slopeAtStart.median)),

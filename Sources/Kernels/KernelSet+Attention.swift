@@ -51,8 +51,8 @@ extension KernelSet {
   /// scores[query][slot] = query · key / √(head dimension) for the slots of `slots`.
   ///
   /// `scores` is [queries][scoreStride]; other slots are left alone, so that ranges may take
-  /// different queries. `next` is what will be read next, the values of the run: memory that the
-  /// processor is asked for meanwhile.
+  /// different queries. `next` is what will be read next: memory that the processor is asked
+  /// for meanwhile.
   package func scores(
     queries: ActivationRows, keys: FixedBuffer<UInt8>, layout: KeyLayout, slots: Range<Int>,
     into scores: FixedBuffer<Float>, scoreStride: Int, next: FixedBuffer<UInt8>? = nil
@@ -119,11 +119,11 @@ extension KernelSet {
   ///
   /// `probabilities` is what `softmax` left, [queries][probabilityStride]; `values` starts at the
   /// first slot of the run, a multiple of 32. Of each row of `output`, [queries][outputStride], the
-  /// head dimension is written. `next` are the keys that will be read next.
+  /// head dimension is written. One run alone; sessions have many, by way of `AttendedHead`.
   package func weightedSum(
     probabilities: FixedBuffer<Float>, probabilityStride: Int, queries: Int,
     values: FixedBuffer<UInt8>, layout: ValueLayout, slotCount: Int,
-    into output: FixedBuffer<Float>, outputStride: Int, next: FixedBuffer<UInt8>? = nil
+    into output: FixedBuffer<Float>, outputStride: Int
   ) {
     precondition(slotCount >= 0 && probabilityStride % 32 == 0, "rows of whole blocks")
     precondition(slotCount <= probabilityStride, "a row holds the run")
@@ -142,7 +142,7 @@ extension KernelSet {
       dimensions: layout.headDimension, slot_count: slotCount,
       probabilities: probabilities.unsafeBaseAddress, probability_stride: probabilityStride,
       queries: queries, output: output.unsafeBaseAddress, output_stride: outputStride,
-      ahead: Self.distance(from: values, to: next))
+      ahead: 0)
     switch layout.format {
     case .int8: unsafe table.pointee.weighted_sum_int8(&arguments)
     case .int4: unsafe table.pointee.weighted_sum_int4(&arguments)

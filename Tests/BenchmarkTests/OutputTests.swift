@@ -141,8 +141,8 @@ import Testing
     var deep = result()
     #expect(deep.slope == nil && deep.slopeAtStart == nil)
     deep.bandwidths = [40e9, 20e9, 10e9]
-    deep.startBytesPerToken = 0.6e9
     var depth = DepthFigures()
+    depth.startBytesPerToken = 0.6e9
     for nanoseconds in [160_000_000, 160_000_000, 200_000_000] as [UInt64] {
       var start = RepetitionAnswer()
       start.nanoseconds = nanoseconds
