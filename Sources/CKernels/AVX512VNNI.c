@@ -20,6 +20,7 @@
 #define KERNEL_FEW_ROWS 3
 #define KERNEL_WIDENS 0
 #define KERNEL_POSITIVE 2
+#define KERNEL_PAIRS 1
 #define KERNEL_BIAS 128
 #define KERNEL_ASKS_AHEAD 1
 #define KERNEL_STRIPS 3
@@ -129,6 +130,41 @@ INLINE void dots_int8(const uint8_t *w, int quads, const row_group *x, const int
 #pragma clang loop unroll(disable)
   for (int q = 0; q < quads; q++)
     add_step(&w, q, INT8, 0, 1, quants_of(x, 0), rows, ahead, dot);
+}
+
+// Products of some rows with both tiles of a pair, of which one line each is loaded.
+INLINE void add_pair(const u8x64 *w, const int8_t *x, const int rows, i32x16 *dot) {
+  UNROLL for (int r = 0; r < rows; r++) {
+    const i32x16 four = broadcast4(x + r * ROW_BYTES);
+    dot[r] = dot_bytes(dot[r], w[0], four);
+    dot[rows + r] = dot_bytes(dot[rows + r], w[1], four);
+  }
+}
+
+INLINE void pair_dots_int8(const uint8_t *w, size_t tile_bytes, int quads, const row_group *x,
+                           const int rows, const uint8_t *asked, i32x16 *dot) {
+  UNROLL for (int i = 0; i < 2 * rows; i++) dot[i] = x->starts[i % rows];
+#pragma clang loop unroll(disable)
+  for (int q = 0; q < quads; q++, w += 64, asked += 128) {
+    const u8x64 lines[2] = {load64(w) ^ (uint8_t)KERNEL_BIAS,
+                            load64(w + tile_bytes) ^ (uint8_t)KERNEL_BIAS};
+    ask_for_pair(w, tile_bytes, asked);
+    add_pair(lines, quants_of(x, 0) + q * 4, rows, dot);
+  }
+}
+
+INLINE void pair_dots_int4(const uint8_t *w, size_t tile_bytes, int octets, const row_group *x,
+                           const int rows, const uint8_t *asked, i32x16 *dot) {
+  UNROLL for (int i = 0; i < 2 * rows; i++) dot[i] = x->starts[i % rows];
+#pragma clang loop unroll(disable)
+  for (int o = 0; o < octets; o++, w += 64, asked += 128) {
+    const u8x64 lines[2] = {load64(w), load64(w + tile_bytes)};
+    const u8x64 low[2] = {lines[0] & (uint8_t)15, lines[1] & (uint8_t)15};
+    const u8x64 high[2] = {lines[0] >> (uint8_t)4, lines[1] >> (uint8_t)4};
+    ask_for_pair(w, tile_bytes, asked);
+    add_pair(low, quants_of(x, 0) + o * 8, rows, dot);
+    add_pair(high, quants_of(x, 0) + o * 8 + 4, rows, dot);
+  }
 }
 
 // Rows that are not negative are the unsigned side as they are.

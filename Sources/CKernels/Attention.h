@@ -42,27 +42,32 @@ INLINE void gather_queries(const kernel_scores *s, size_t query, const int forma
            &to->wide[KERNEL_WIDENS ? g : 0], &to->groups[g]);
 }
 
-// One group of dimensions of a key tile.
-INLINE void score_group(const uint8_t *quants, const uint8_t *scales, const row_group *group,
-                        const int format, const int length, const int rows, ptrdiff_t ahead,
+// Group `g` of the dimensions, `length` of them, of one key tile or a pair.
+INLINE void score_group(const kernel_scores *s, const uint8_t *tile, size_t g, const query_rows *q,
+                        const int format, const int length, const int rows, const int tiles,
                         f32x16 *acc) {
-  i32x16 dot[KERNEL_ROWS];
-  cache_dots(quants, format, length, group, rows, ahead, dot);
-  accumulate(dot, load_halves(scales), 0.0f, group, format, rows, acc);
+  const uint8_t *quants = tile + g * cache_group_bytes(format);
+  const uint8_t *scales = tile + key_quant_bytes(s->dimensions, format) + g * 32;
+  const uint8_t *asked = tile + s->ahead + 2 * g * cache_group_bytes(format);
+  i32x16 dot[2 * KERNEL_ROWS];
+  if (tiles == 1) cache_dots(quants, format, length, &q->groups[g], rows, s->ahead, dot);
+  else pair_dots(quants, s->tile_bytes, format, length, &q->groups[g], rows, asked, dot);
+  for (int n = 0; n < tiles; n++)
+    accumulate(dot + n * rows, load_halves(scales + (size_t)n * s->tile_bytes), 0.0f,
+               &q->groups[g], format, rows, acc + n * rows);
 }
 
-// acc = the scores of one key tile, not yet divided by the root of the dimensions.
-INLINE void score_tile(const kernel_scores *s, const uint8_t *tile, const query_rows *q,
-                       const int format, const int rows, f32x16 *acc) {
-  const uint8_t *scales = tile + key_quant_bytes(s->dimensions, format);
+// acc = the scores of one key tile or a pair, [tiles][rows], not yet divided by the root of the
+// dimensions.
+INLINE void score_tiles(const kernel_scores *s, const uint8_t *tile, const query_rows *q,
+                        const int format, const int rows, const int tiles, f32x16 *acc) {
   const size_t full = s->dimensions / 32, rest = s->dimensions % 32;
-  for (int r = 0; r < rows; r++) acc[r] = 0.0f;
-  for (size_t g = 0; g < full; g++)
-    score_group(tile + g * cache_group_bytes(format), scales + g * 32, &q->groups[g], format, 32,
-                rows, s->ahead, acc);
-  if (rest > 0)
-    score_group(tile + full * cache_group_bytes(format), scales + full * 32, &q->groups[full],
-                format, (int)rest, rows, s->ahead, acc);
+  const size_t quant_bytes = key_quant_bytes(s->dimensions, format);
+  for (int i = 0; i < tiles * rows; i++) acc[i] = 0.0f;
+  for (size_t g = 0; g < full; g++) score_group(s, tile, g, q, format, 32, rows, tiles, acc);
+  if (rest > 0) score_group(s, tile, full, q, format, (int)rest, rows, tiles, acc);
+  for (size_t i = (size_t)tiles * quant_bytes; i < (size_t)tiles * s->tile_bytes; i += 64)
+    ask(tile + s->ahead + i);
 }
 
 // Lanes [begin, end) of the scores of one key tile, of the rows that there are.
@@ -79,15 +84,25 @@ INLINE void store_scores(const f32x16 *acc, float scale, size_t begin, size_t en
   }
 }
 
+// Whether key tiles are taken two at a time: a row alone reads no broadcast twice.
+INLINE int takes_pairs(const int rows) { return KERNEL_PAIRS && rows > 1; }
+
 INLINE void score_rows(const kernel_scores *s, size_t query, const int format, const int rows) {
   query_rows q;
   gather_queries(s, query, format, rows, &q);
   const float scale = 1.0f / __builtin_elementwise_sqrt((float)s->dimensions);
-  for (size_t slot = s->slot_begin / 16 * 16; slot < s->slot_end; slot += 16) {
+  size_t slot = s->slot_begin / 16 * 16;
+  for (; takes_pairs(rows) && slot >= s->slot_begin && slot + 32 <= s->slot_end; slot += 32) {
+    f32x16 acc[2 * KERNEL_ROWS];
+    score_tiles(s, s->keys + slot / 16 * s->tile_bytes, &q, format, rows, 2, acc);
+    for (size_t n = 0; n < 2; n++)
+      store_scores(acc + n * (size_t)rows, scale, 0, 16, s->queries.rows - query, rows,
+                   s->scores + query * s->score_stride + slot + n * 16, s->score_stride);
+  }
+  for (; slot < s->slot_end; slot += 16) {
     const uint8_t *tile = s->keys + slot / 16 * s->tile_bytes;
     f32x16 acc[KERNEL_ROWS];
-    ask(tile + key_quant_bytes(s->dimensions, format) + s->ahead);
-    score_tile(s, tile, &q, format, rows, acc);
+    score_tiles(s, tile, &q, format, rows, 1, acc);
     store_scores(acc, scale, slot < s->slot_begin ? s->slot_begin - slot : 0,
                  smaller_size(s->slot_end - slot, 16), s->queries.rows - query, rows,
                  s->scores + query * s->score_stride + slot, s->score_stride);
@@ -172,18 +187,18 @@ INLINE void add_value_tiles(const uint8_t *w, const row_group *group, const int 
 
 // Adds tiles [first, end) of a block of values to [dimensions / 16][rows][16]. What lies ahead of
 // the very first softmax has asked for, if three queries or more took part.
-INLINE void add_values(const kernel_weighted_sum *s, const uint8_t *block, size_t first, size_t end,
-                       const weighted_rows *y, const int format, const int rows, float *acc) {
+INLINE void add_values(const uint8_t *block, size_t first, size_t end, const weighted_rows *y,
+                       const int format, const int rows, ptrdiff_t ahead, float *acc) {
   const int pairs = is_positive(format) && KERNEL_POSITIVE > 1;
   acc += first * (size_t)rows * 16;
   for (size_t tile = first; tile < end;) {
     const uint8_t *w = block + tile * cache_group_bytes(format);
     const row_group *group = &y->groups[(tile - first) / 2];
     const int asked = tile == 0 && rows > 2, tiles = pairs && end - tile > 1 ? 2 : 1;
-    if (asked && tiles == 2) add_value_tiles(w, group, format, rows, 2, 1, s->ahead, acc);
-    else if (asked) add_value_tiles(w, group, format, rows, 1, 1, s->ahead, acc);
-    else if (tiles == 2) add_value_tiles(w, group, format, rows, 2, 0, s->ahead, acc);
-    else add_value_tiles(w, group, format, rows, 1, 0, s->ahead, acc);
+    if (asked && tiles == 2) add_value_tiles(w, group, format, rows, 2, 1, ahead, acc);
+    else if (asked) add_value_tiles(w, group, format, rows, 1, 1, ahead, acc);
+    else if (tiles == 2) add_value_tiles(w, group, format, rows, 2, 0, ahead, acc);
+    else add_value_tiles(w, group, format, rows, 1, 0, ahead, acc);
     tile += (size_t)tiles;
     acc += tiles * rows * 16;
   }
@@ -214,11 +229,13 @@ INLINE void weigh_rows(const kernel_weighted_sum *s, size_t query, const int for
   for (size_t slot = 0; slot < s->slot_count; slot += 32) {
     const uint8_t *block = s->values + slot / 32 * s->block_bytes;
     const uint8_t *scales = block + value_quant_bytes(s->dimensions, format);
-    for (size_t g = 0; g < tiles; g += 2) ask(scales + g * 32 + s->ahead);
+    const uint8_t *next = next_at(&s->next, slot);
+    const ptrdiff_t ahead = next ? next - s->values : 0;
+    for (size_t g = 0; g < tiles; g += 2) ask(scales + g * 32 + ahead);
     for (size_t tile = 0; tile < tiles; tile += 2 * GROUPS_WEIGHED) {
       const size_t end = smaller_size(tile + 2 * GROUPS_WEIGHED, tiles);
       weigh(scales + tile * 32, (end - tile + 1) / 2, slot, p, format, rows, &y);
-      add_values(s, block, tile, end, &y, format, rows, acc);
+      add_values(block, tile, end, &y, format, rows, ahead, acc);
     }
   }
   store_outputs(s, index, acc, rows);

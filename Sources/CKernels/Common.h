@@ -204,12 +204,19 @@ INLINE void softmax_slots(float *p, float top, const int count, f32x16 *sum) {
   EACH(*sum += e[i]);
 }
 
-// Three queries share what is asked for meanwhile: nine lines of each 32 slots, one more than a
-// tile of int8 has. The weighted sum asks for the rest.
-INLINE void ask_for_next(const kernel_softmax *s, size_t query, size_t slot) {
-  if (!s->next || query > 2) return;
-  const uint8_t *lines = s->next + slot / 32 * s->next_stride + query * 192;
-  for (int i = 0; i < 3; i++) ask(lines + i * 64);
+// Three queries share what is asked for meanwhile. Of each 32 slots of the next run nine lines, one
+// more than a tile of int8 has; the weighted sum asks for the rest. And all values of this run once
+// more: the scores ask for them faster than memory gives, and what is too much is forgotten.
+INLINE void ask_meanwhile(const kernel_softmax *s, size_t query, size_t slot) {
+  const size_t shares = smaller_size(s->queries, 3), block = slot / 32;
+  if (query >= shares) return;
+  const uint8_t *next = next_at(&s->next, slot);
+  for (size_t i = 0; next && i < 3; i++) ask(next + block * s->next_stride + (query * 3 + i) * 64);
+  if (!s->values || s->queries > 4) return;
+  const size_t blocks = (s->slot_count + 31) / 32;
+  const size_t bytes = (s->value_stride / 64 + shares - 1) / shares * 64;
+  const uint8_t *values = s->values + (query * blocks + block) * bytes;
+  for (size_t i = 0; i < bytes; i += 64) ask(values + i);
 }
 
 INLINE float softmax_row(const kernel_softmax *s, size_t query) {
@@ -220,7 +227,7 @@ INLINE float softmax_row(const kernel_softmax *s, size_t query) {
   const size_t step = SOFTMAX_VECTORS * 16;
   size_t slot = 0;
   for (; slot + step <= end; slot += step) {
-    if (SOFTMAX_VECTORS == 2) ask_for_next(s, query, slot);
+    if (SOFTMAX_VECTORS == 2) ask_meanwhile(s, query, slot);
     softmax_slots(p + slot, top, SOFTMAX_VECTORS, &sum);
   }
   if (SOFTMAX_VECTORS > 1 && slot < end) softmax_slots(p + slot, top, 1, &sum);

@@ -23,6 +23,19 @@ INLINE void ask_ahead(const uint8_t *p, ptrdiff_t distance) {
   if (!__builtin_constant_p(distance) || distance != 0) ask(p + distance);
 }
 
+// What goes with one line of either of two tiles: two lines that are read later, and for the third
+// time the line of the tile behind them, should it have been forgotten.
+INLINE void ask_for_pair(const uint8_t *w, size_t tile_bytes, const uint8_t *asked) {
+  ask(asked);
+  ask(asked + 64);
+  ask(w + 2 * tile_bytes);
+}
+
+// What is asked for while a slot is worked on.
+INLINE const uint8_t *next_at(const kernel_next *next, size_t slot) {
+  return slot < next->slots ? next->keys : next->rest;
+}
+
 // Weights. A group of a tile has 32 k: 16 rows of int8, or 32 of int4 in two strips of 16, which
 // share their bytes. So a step of 64 bytes is four k of all rows of a tile, whatever the format.
 enum { WEIGHT_STEPS = 8, WEIGHT_QUANT_BYTES = WEIGHT_STEPS * 64, STRIPS_MAX = 2 };

@@ -14,6 +14,10 @@
 //   KERNEL_POSITIVE: how many tiles dots_int8_positive(w, x, rows, tiles, asked, ahead, dot) takes
 //   at most; 0: there is none. It is dots_int8 for 32 k of rows that are not negative, cheaper;
 //   dot[tile * rows + row]; the first `asked` tiles ask for nothing
+//   KERNEL_PAIRS 1: pair_dots_int8(w, tile_bytes, quads, x, rows, asked, dot) and pair_dots_int4
+//   with octets are dots_int8 and dots_cached_int4 for two tiles, tile_bytes apart;
+//   dot[tile * rows + row]. They ask for the lines from `asked` on, one after the other, and for
+//   the tile behind the second one
 //   KERNEL_BIAS: what dots_int8 adds to weights to make them unsigned, or 0
 //   KERNEL_ASKS_AHEAD 1: asks for the weights of one token ahead of their use. They are one stream,
 //   which some processors read ahead best by themselves (measured: Zen 4 does, Zen 5 does not)
@@ -47,6 +51,17 @@ INLINE void dots_int8_positive(const uint8_t *w, const row_group *x, const int r
 }
 #endif
 
+#if !KERNEL_PAIRS
+INLINE void pair_dots_int8(const uint8_t *w, size_t tile_bytes, int quads, const row_group *x,
+                           const int rows, const uint8_t *asked, i32x16 *dot) {
+  (void)w, (void)tile_bytes, (void)quads, (void)x, (void)rows, (void)asked, (void)dot;
+}
+INLINE void pair_dots_int4(const uint8_t *w, size_t tile_bytes, int octets, const row_group *x,
+                           const int rows, const uint8_t *asked, i32x16 *dot) {
+  (void)w, (void)tile_bytes, (void)octets, (void)x, (void)rows, (void)asked, (void)dot;
+}
+#endif
+
 INLINE int takes_wide(const int format, const int rows) {
   return KERNEL_WIDENS && format == INT8 && rows > 1;
 }
@@ -59,6 +74,13 @@ INLINE void cache_dots(const uint8_t *w, const int format, const int length, con
                        const int rows, ptrdiff_t ahead, i32x16 *dot) {
   if (format == INT8) dots_int8(w, (length + 3) / 4, x, rows, ahead, dot);
   else dots_cached_int4(w, (length + 7) / 8, x, rows, ahead, dot);
+}
+
+// The same for two tiles.
+INLINE void pair_dots(const uint8_t *w, size_t tile_bytes, const int format, const int length,
+                      const row_group *x, const int rows, const uint8_t *asked, i32x16 *dot) {
+  if (format == INT8) pair_dots_int8(w, tile_bytes, (length + 3) / 4, x, rows, asked, dot);
+  else pair_dots_int4(w, tile_bytes, (length + 7) / 8, x, rows, asked, dot);
 }
 
 // Quants of some rows, widened.

@@ -96,7 +96,6 @@ package struct AttendedHead: BitwiseCopyable {
     var scores = unsafe kernelScores(rows)
     var softmax = unsafe kernelSoftmax(rows)
     var weighted = unsafe kernelWeightedSum(rows, outputStride: outputStride)
-    let nextHead = unsafe nextKeys.map { unsafe UnsafePointer($0.unsafeBaseAddress) }
     let positions = unsafe slotPositions.unsafeBaseAddress
     let keyBytes = keyLayout.bytes(slots: runSlots)
     let valueBytes = valueLayout.bytes(slots: runSlots)
@@ -106,7 +105,7 @@ package struct AttendedHead: BitwiseCopyable {
       let runScores = unsafe rows.buffer.unsafeBaseAddress + number * rows.runStride
       let runKeys = unsafe UnsafePointer(keys.unsafeBaseAddress) + run * keyBytes
       let runValues = unsafe UnsafePointer(values.unsafeBaseAddress) + run * valueBytes
-      let next = unsafe run + 1 < runs ? runKeys + keyBytes : nextHead
+      let next = unsafe kernelNext(after: run)
       unsafe scores.keys = runKeys
       unsafe scores.slot_end = count
       unsafe scores.scores = runScores
@@ -119,14 +118,25 @@ package struct AttendedHead: BitwiseCopyable {
       unsafe softmax.sums = sums.unsafeBaseAddress + row
       unsafe softmax.tops = tops.unsafeBaseAddress + row
       unsafe softmax.next = next
+      unsafe softmax.values = runValues
       unsafe table.pointee.softmax(&softmax)
       unsafe weighted.values = runValues
       unsafe weighted.slot_count = count
       unsafe weighted.probabilities = UnsafePointer(runScores)
       unsafe weighted.output = outputs.unsafeBaseAddress + row * outputStride
-      unsafe weighted.ahead = next.map { unsafe $0 - runValues } ?? 0
+      unsafe weighted.next = next
       unsafe sumValues?(&weighted)
     }
+  }
+
+  /// What is read after a run: the next one, and where that is shorter than this one the next head,
+  /// so that each slot of it is asked for once.
+  @unsafe
+  private func kernelNext(after run: Int) -> kernel_next {
+    let nextHead = unsafe nextKeys.map { unsafe UnsafePointer($0.unsafeBaseAddress) }
+    guard run + 1 < runs else { return unsafe kernel_next(keys: nextHead, slots: .max, rest: nil) }
+    let next = unsafe keys.unsafeBaseAddress + (run + 1) * keyLayout.bytes(slots: runSlots)
+    return unsafe kernel_next(keys: next, slots: slots(run + 1).count, rest: nextHead)
   }
 
   /// What the kernels are told that is the same for all runs.
@@ -143,7 +153,8 @@ package struct AttendedHead: BitwiseCopyable {
     unsafe kernel_softmax(
       scores: nil, score_stride: rows.stride, slot_count: 0, slot_positions: nil,
       query_positions: queryPositions.unsafeBaseAddress, queries: queries.rows, sums: nil,
-      tops: nil, next: nil, next_stride: keyLayout.bytes(slots: 32))
+      tops: nil, next: kernel_next(), next_stride: keyLayout.bytes(slots: 32),
+      values: nil, value_stride: valueLayout.blockBytes)
   }
 
   @unsafe
@@ -151,7 +162,7 @@ package struct AttendedHead: BitwiseCopyable {
     unsafe kernel_weighted_sum(
       values: nil, block_bytes: valueLayout.blockBytes, dimensions: valueLayout.headDimension,
       slot_count: 0, probabilities: nil, probability_stride: rows.stride, queries: queries.rows,
-      output: nil, output_stride: outputStride, ahead: 0)
+      output: nil, output_stride: outputStride, next: kernel_next())
   }
 
   /// The scores over one run, and their softmax.

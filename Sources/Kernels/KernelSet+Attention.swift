@@ -111,7 +111,8 @@ extension KernelSet {
       slot_count: slotPositions.count, slot_positions: slotPositions.unsafeBaseAddress,
       query_positions: queryPositions.unsafeBaseAddress, queries: queryPositions.count,
       sums: sums.unsafeBaseAddress, tops: tops.unsafeBaseAddress,
-      next: next?.keys.unsafeBaseAddress, next_stride: next?.layout.bytes(slots: 32) ?? 0)
+      next: kernel_next(keys: next?.keys.unsafeBaseAddress, slots: .max, rest: nil),
+      next_stride: next?.layout.bytes(slots: 32) ?? 0, values: nil, value_stride: 0)
     unsafe table.pointee.softmax(&arguments)
   }
 
@@ -142,7 +143,7 @@ extension KernelSet {
       dimensions: layout.headDimension, slot_count: slotCount,
       probabilities: probabilities.unsafeBaseAddress, probability_stride: probabilityStride,
       queries: queries, output: output.unsafeBaseAddress, output_stride: outputStride,
-      ahead: 0)
+      next: kernel_next())
     switch layout.format {
     case .int8: unsafe table.pointee.weighted_sum_int8(&arguments)
     case .int4: unsafe table.pointee.weighted_sum_int4(&arguments)

@@ -85,6 +85,15 @@ typedef struct {
                            // Neon's kernels ask ahead in what they read, here and in the others
 } kernel_scores;
 
+// Keys that are read after a run: while slot s of the run is worked on, the memory of slot s of
+// `keys` is asked for, which hold `slots` slots, and beyond them of slot s of `rest`, which are
+// read after those. Either may be NULL.
+typedef struct {
+  const uint8_t *keys;
+  size_t slots;
+  const uint8_t *rest;
+} kernel_next;
+
 // In place, over one run of slots: top = largest visible score, or -2^127 where none is;
 // p = visible ? exp(score - top) : 0 for slots < slot_count, 0 up to the next multiple of 32;
 // sums[query] = lane sum of p. A slot is visible to a query when position <= query position.
@@ -97,8 +106,10 @@ typedef struct {
   size_t queries;
   float *sums;             // [queries]
   float *tops;             // [queries]
-  const uint8_t *next;     // what is read next, or NULL: the first lines of each 32 slots of it are
-  size_t next_stride;      // asked for meanwhile
+  kernel_next next;        // the first lines of each 32 slots of it are asked for meanwhile
+  size_t next_stride;      // bytes of 32 slots
+  const uint8_t *values;   // those of the run, asked for meanwhile, or NULL
+  size_t value_stride;     // bytes of 32 slots
 } kernel_softmax;
 
 // output[query][dimension] = acc: per block of 32 slots in order, y = p * value scale is
@@ -114,7 +125,7 @@ typedef struct {
   size_t queries;
   float *output;           // [queries][output_stride]
   size_t output_stride;
-  ptrdiff_t ahead;         // from what is read to what is read next, which is asked for meanwhile
+  kernel_next next;        // asked for meanwhile
 } kernel_weighted_sum;
 
 // Joins runs of slots to those before them, one after the other, as if all had been one. For each
