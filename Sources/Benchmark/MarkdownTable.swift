@@ -82,12 +82,14 @@ package struct MarkdownTable {
   }
 
   private static var slopeColumns: [Column] {
-    func times(_ share: MedianShare?) -> String {
-      share.map { "\(decimal($0.median, 2)) ± \(decimal($0.error, 2))" } ?? "-"
-    }
-    return [
-      Column("slope", 11) { times($0.slope) }, Column("slope @ d0", 11) { times($0.slopeAtStart) },
+    [
+      Column("slope", 11) { $0.slope.map(times) ?? "-" },
+      Column("slope @ d0", 11) { $0.slopeAtStart.map(times) ?? "-" },
     ]
+  }
+
+  private static func times(_ share: MedianShare) -> String {
+    "\(decimal(share.median, 2)) ± \(decimal(share.error, 2))"
   }
 
   private static var policyColumns: [Column] {
@@ -124,6 +126,33 @@ package struct MarkdownTable {
     }
   }
 
+  private static func threads(_ count: Int) -> String {
+    count == 1 ? "1 thread" : "\(count) threads"
+  }
+
+  /// The line through the depths of what else is the same.
+  private static func depthLines(_ results: [BenchmarkResult]) -> [String] {
+    var groups: [(name: String, results: [BenchmarkResult])] = []
+    for result in results where result.depth != nil {
+      let test = BenchmarkTest(
+        prompt: result.test.prompt, generated: result.test.generated, depth: 0)
+      let name =
+        "\(result.model.type), keys \(result.keys), values \(result.values), "
+        + "\(threads(result.threads)), \(result.instructionSet), \(test.name)"
+      if let index = groups.firstIndex(where: { $0.name == name }) {
+        groups[index].results.append(result)
+      } else {
+        groups.append((name, [result]))
+      }
+    }
+    return groups.compactMap { group in
+      guard let line = DepthLine(group.results) else { return nil }
+      return "\(group.name): a line through \(group.results.count) depths has the slope "
+        + "\(times(line.slope)), @ d0 \(times(line.slopeAtStart)); tokens are within "
+        + "\(decimal(line.deviation * 100, 1)) % of it"
+    }
+  }
+
   /// The names of the columns, and the line below them.
   package var header: String {
     let names = columns.map { $0.padded($0.name) }
@@ -150,8 +179,7 @@ package struct MarkdownTable {
       let limits = MachineLimits.median(
         results.filter { "\($0.threads) \($0.instructionSet)" == key }.map(\.limits))
       lines.append(
-        (result.threads == 1 ? "1 thread" : "\(result.threads) threads")
-          + ", \(result.instructionSet): reads \(Self.decimal(limits.readBytes / 1e9, 1)) GB/s, "
+        "\(Self.threads(result.threads)), \(result.instructionSet): reads \(Self.decimal(limits.readBytes / 1e9, 1)) GB/s, "
           + "multiplies int8 \(Self.decimal(limits.int8Operations / 1e9, 0)) and int4 "
           + "\(Self.decimal(limits.int4Operations / 1e9, 0)) Gop/s")
     }
@@ -172,6 +200,7 @@ package struct MarkdownTable {
         "slope: how much longer a token takes than at depth 0, in turn, as a multiple of what reading "
           + "the keys and values that are more takes at the bandwidth measured meanwhile, median ± "
           + "its standard error; @ d0: at the rate at which depth 0 reads")
+      lines += Self.depthLines(results)
     }
     let allocations = results.reduce(0) { $0 + $1.allocations }
     lines.append("allocations after launch: \(allocations)")

@@ -6,6 +6,12 @@ package struct MedianShare: Equatable, Sendable {
   /// distribution; 0 of one.
   package let error: Double
 
+  /// What comes of other shares.
+  init(median: Double, error: Double) {
+    self.median = median
+    self.error = error
+  }
+
   /// The shares of the repetitions.
   init(_ shares: [Double]) {
     median = Statistics.median(shares)

@@ -16,11 +16,11 @@
 #endif
 
 #define KERNEL_HALVES
+#define KERNEL_TILE_PAIRS
 #define KERNEL_ROWS 8
 #define KERNEL_FEW_ROWS 3
 #define KERNEL_WIDENS 0
 #define KERNEL_POSITIVE 2
-#define KERNEL_PAIRS 1
 #define KERNEL_BIAS 128
 #define KERNEL_ASKS_AHEAD 1
 #define KERNEL_STRIPS 3

@@ -85,7 +85,7 @@ INLINE void store_scores(const f32x16 *acc, float scale, size_t begin, size_t en
 }
 
 // Whether key tiles are taken two at a time: a row alone reads no broadcast twice.
-INLINE int takes_pairs(const int rows) { return KERNEL_PAIRS && rows > 1; }
+INLINE int takes_pairs(const int rows) { return TILE_PAIRS && rows > 1; }
 
 INLINE void score_rows(const kernel_scores *s, size_t query, const int format, const int rows) {
   query_rows q;

@@ -206,13 +206,14 @@ INLINE void softmax_slots(float *p, float top, const int count, f32x16 *sum) {
 
 // Three queries share what is asked for meanwhile. Of each 32 slots of the next run nine lines, one
 // more than a tile of int8 has; the weighted sum asks for the rest. And all values of this run once
-// more: the scores ask for them faster than memory gives, and what is too much is forgotten.
+// more: with few queries scores of pairs ask for them faster than memory gives, and what is too
+// much is forgotten.
 INLINE void ask_meanwhile(const kernel_softmax *s, size_t query, size_t slot) {
   const size_t shares = smaller_size(s->queries, 3), block = slot / 32;
   if (query >= shares) return;
   const uint8_t *next = next_at(&s->next, slot);
   for (size_t i = 0; next && i < 3; i++) ask(next + block * s->next_stride + (query * 3 + i) * 64);
-  if (!s->values || s->queries > 4) return;
+  if (!TILE_PAIRS || !s->values || s->queries > 4) return;
   const size_t blocks = (s->slot_count + 31) / 32;
   const size_t bytes = (s->value_stride / 64 + shares - 1) / shares * 64;
   const uint8_t *values = s->values + (query * blocks + block) * bytes;

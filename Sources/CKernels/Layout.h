@@ -23,6 +23,13 @@ INLINE void ask_ahead(const uint8_t *p, ptrdiff_t distance) {
   if (!__builtin_constant_p(distance) || distance != 0) ask(p + distance);
 }
 
+// Whether the set takes key tiles two at a time.
+#if defined(KERNEL_TILE_PAIRS)
+enum { TILE_PAIRS = 1 };
+#else
+enum { TILE_PAIRS = 0 };
+#endif
+
 // What goes with one line of either of two tiles: two lines that are read later, and for the third
 // time the line of the tile behind them, should it have been forgotten.
 INLINE void ask_for_pair(const uint8_t *w, size_t tile_bytes, const uint8_t *asked) {

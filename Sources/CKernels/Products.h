@@ -14,7 +14,7 @@
 //   KERNEL_POSITIVE: how many tiles dots_int8_positive(w, x, rows, tiles, asked, ahead, dot) takes
 //   at most; 0: there is none. It is dots_int8 for 32 k of rows that are not negative, cheaper;
 //   dot[tile * rows + row]; the first `asked` tiles ask for nothing
-//   KERNEL_PAIRS 1: pair_dots_int8(w, tile_bytes, quads, x, rows, asked, dot) and pair_dots_int4
+//   KERNEL_TILE_PAIRS: pair_dots_int8(w, tile_bytes, quads, x, rows, asked, dot) and pair_dots_int4
 //   with octets are dots_int8 and dots_cached_int4 for two tiles, tile_bytes apart;
 //   dot[tile * rows + row]. They ask for the lines from `asked` on, one after the other, and for
 //   the tile behind the second one
@@ -51,7 +51,7 @@ INLINE void dots_int8_positive(const uint8_t *w, const row_group *x, const int r
 }
 #endif
 
-#if !KERNEL_PAIRS
+#if !defined(KERNEL_TILE_PAIRS)
 INLINE void pair_dots_int8(const uint8_t *w, size_t tile_bytes, int quads, const row_group *x,
                            const int rows, const uint8_t *asked, i32x16 *dot) {
   (void)w, (void)tile_bytes, (void)quads, (void)x, (void)rows, (void)asked, (void)dot;

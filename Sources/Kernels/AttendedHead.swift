@@ -100,43 +100,34 @@ package struct AttendedHead: BitwiseCopyable {
     let keyBytes = keyLayout.bytes(slots: runSlots)
     let valueBytes = valueLayout.bytes(slots: runSlots)
     for run in range {
-      let (number, count) = (run - range.lowerBound, slots(run).count)
+      let (number, slots) = (run - range.lowerBound, slots(run))
       let row = number * queries.rows
       let runScores = unsafe rows.buffer.unsafeBaseAddress + number * rows.runStride
       let runKeys = unsafe UnsafePointer(keys.unsafeBaseAddress) + run * keyBytes
       let runValues = unsafe UnsafePointer(values.unsafeBaseAddress) + run * valueBytes
-      let next = unsafe kernelNext(after: run)
       unsafe scores.keys = runKeys
-      unsafe scores.slot_end = count
+      unsafe scores.slot_end = slots.count
       unsafe scores.scores = runScores
       unsafe scores.ahead = runValues - runKeys
       unsafe scoreKeys?(&scores)
       if run == 0 { scoreSinks(rows, kernels) }
       unsafe softmax.scores = runScores
-      unsafe softmax.slot_count = count
+      unsafe softmax.slot_count = slots.count
       unsafe softmax.slot_positions = UnsafePointer(positions) + run * runSlots
       unsafe softmax.sums = sums.unsafeBaseAddress + row
       unsafe softmax.tops = tops.unsafeBaseAddress + row
-      unsafe softmax.next = next
+      // As many slots as are left; in place of those that are not there, the next head's.
+      unsafe softmax.next.keys = runKeys + keyBytes
+      unsafe softmax.next.slots = live - slots.upperBound
       unsafe softmax.values = runValues
       unsafe table.pointee.softmax(&softmax)
       unsafe weighted.values = runValues
-      unsafe weighted.slot_count = count
+      unsafe weighted.slot_count = slots.count
       unsafe weighted.probabilities = UnsafePointer(runScores)
       unsafe weighted.output = outputs.unsafeBaseAddress + row * outputStride
-      unsafe weighted.next = next
+      unsafe weighted.next = softmax.next
       unsafe sumValues?(&weighted)
     }
-  }
-
-  /// What is read after a run: the next one, and where that is shorter than this one the next head,
-  /// so that each slot of it is asked for once.
-  @unsafe
-  private func kernelNext(after run: Int) -> kernel_next {
-    let nextHead = unsafe nextKeys.map { unsafe UnsafePointer($0.unsafeBaseAddress) }
-    guard run + 1 < runs else { return unsafe kernel_next(keys: nextHead, slots: .max, rest: nil) }
-    let next = unsafe keys.unsafeBaseAddress + (run + 1) * keyLayout.bytes(slots: runSlots)
-    return unsafe kernel_next(keys: next, slots: slots(run + 1).count, rest: nextHead)
   }
 
   /// What the kernels are told that is the same for all runs.
@@ -153,7 +144,8 @@ package struct AttendedHead: BitwiseCopyable {
     unsafe kernel_softmax(
       scores: nil, score_stride: rows.stride, slot_count: 0, slot_positions: nil,
       query_positions: queryPositions.unsafeBaseAddress, queries: queries.rows, sums: nil,
-      tops: nil, next: kernel_next(), next_stride: keyLayout.bytes(slots: 32),
+      tops: nil, next: kernel_next(keys: nil, slots: 0, rest: nextKeys?.unsafeBaseAddress),
+      next_stride: keyLayout.bytes(slots: 32),
       values: nil, value_stride: valueLayout.blockBytes)
   }
 

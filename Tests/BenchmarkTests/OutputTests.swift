@@ -167,6 +167,49 @@ import Testing
     #expect(!result().fields.contains { $0.name == "slope" })
   }
 
+  // Depth 0 reads 0.6 GB in 40 ms. At 1, 3 and 7 times as many bytes more a token takes 24, 52 and
+  // 108 ms more: 10 ms once, and 14 ms for each 0.6 GB, which memory gives in 20.
+  @Test func aLineThroughDepthsLeavesOutWhatTheyCostOnce() throws {
+    let near = deep(1, [24, 24, 24]), middle = deep(3, [48, 52, 56])
+    let far = deep(7, [108, 108, 108])
+    #expect(DepthLine([near, middle]) == nil && DepthLine([near, near, middle, result()]) == nil)
+    let line = try #require(DepthLine([near, result(), middle, far]))
+    #expect(abs(line.slope.median - 0.7) < 1e-6 && abs(line.slopeAtStart.median - 0.35) < 1e-6)
+    // The quartiles of the middle are 1/30 apart either way from its slope of 13/15; of its 52 ms a
+    // 28th, times 3 depths of 20 ms, is in that of the line.
+    let error = 1.2533 / 15 / 1.349 / 3.0.squareRoot()
+    #expect(abs(line.slope.error - error * 3 / 28) < 1e-6 && line.deviation < 1e-6)
+    let output = Output(.markdown, table: MarkdownTable(showsCache: false, showsSlope: true))
+    #expect(
+      output.end([near, middle, far]).contains(
+        """
+        llama 1B Q8_0, keys int8, values int4, 2 threads, avx2, tg4: a line through 3 depths has the \
+        slope 0.70 ± 0.00, @ d0 0.35 ± 0.00; tokens are within 0.0 % of it
+
+        """))
+    // With 59 ms in the middle the line is 1.33125 + 0.34375 x: 3 of the 64 ms of the first are off.
+    let bent = try #require(DepthLine([near, deep(3, [59, 59, 59]), far]))
+    #expect(abs(bent.slopeAtStart.median - 0.34375) < 1e-6)
+    #expect(abs(bent.deviation - 3.0 / 64) < 1e-6)
+  }
+
+  /// A depth with `times` as many bytes more as depth 0 reads; milliseconds more of each repetition.
+  private func deep(_ times: Int, _ milliseconds: [UInt64]) -> BenchmarkResult {
+    var deep = result()
+    deep.cost.bytes = 2_400_000_000 * (times + 1)
+    deep.samples = Samples(tokens: 4, nanoseconds: milliseconds.map { (40 + $0) * 4_000_000 })
+    deep.bandwidths = Array(repeating: 30e9, count: milliseconds.count)
+    var depth = DepthFigures()
+    depth.startBytesPerToken = 0.6e9
+    for _ in milliseconds {
+      var start = RepetitionAnswer()
+      start.nanoseconds = 160_000_000
+      depth.add(start)
+    }
+    deep.depth = depth
+    return deep
+  }
+
   @Test func markdownOfAComparisonIsExact() {
     let table = MarkdownTable(showsCache: true, peerVariants: ["f16", "q8_0"])
     var output = Output(.markdown, table: table)
