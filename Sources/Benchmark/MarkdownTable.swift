@@ -179,8 +179,9 @@ package struct MarkdownTable {
       let limits = MachineLimits.median(
         results.filter { "\($0.threads) \($0.instructionSet)" == key }.map(\.limits))
       lines.append(
-        "\(Self.threads(result.threads)), \(result.instructionSet): reads \(Self.decimal(limits.readBytes / 1e9, 1)) GB/s, "
-          + "multiplies int8 \(Self.decimal(limits.int8Operations / 1e9, 0)) and int4 "
+        "\(Self.threads(result.threads)), \(result.instructionSet): reads "
+          + "\(Self.decimal(limits.readBytes / 1e9, 1)) GB/s, multiplies int8 "
+          + "\(Self.decimal(limits.int8Operations / 1e9, 0)) and int4 "
           + "\(Self.decimal(limits.int4Operations / 1e9, 0)) Gop/s")
     }
     if compares {

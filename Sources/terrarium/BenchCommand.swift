@@ -114,7 +114,7 @@ struct BenchCommand: ParsableCommand {
   @Flag(
     help: """
       Measure generating at a depth in turn with generating at depth 0, and print what a slot costs \
-      as a multiple of what reading it takes.
+      as a multiple of what reading it takes; of three depths or more also the line through them.
       """)
   var slope = false
 
