@@ -1,5 +1,3 @@
-internal import Foundation
-
 /// A straight line through what tokens cost at several depths: whether a slot costs the same
 /// wherever it stands, and what.
 ///

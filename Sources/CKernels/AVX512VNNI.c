@@ -132,6 +132,14 @@ INLINE void dots_int8(const uint8_t *w, int quads, const row_group *x, const int
     add_step(&w, q, INT8, 0, 1, quants_of(x, 0), rows, ahead, dot);
 }
 
+// What goes with one line of either of two tiles: two lines that are read later, and once
+// more the line of the tile behind them, should it have been forgotten.
+INLINE void ask_for_pair(const uint8_t *w, size_t tile_bytes, const uint8_t *asked) {
+  ask(asked);
+  ask(asked + 64);
+  ask(w + 2 * tile_bytes);
+}
+
 // Products of some rows with both tiles of a pair, of which one line each is loaded.
 INLINE void add_pair(const u8x64 *w, const int8_t *x, const int rows, i32x16 *dot) {
   UNROLL for (int r = 0; r < rows; r++) {

@@ -30,14 +30,6 @@ enum { TILE_PAIRS = 1 };
 enum { TILE_PAIRS = 0 };
 #endif
 
-// What goes with one line of either of two tiles: two lines that are read later, and for the third
-// time the line of the tile behind them, should it have been forgotten.
-INLINE void ask_for_pair(const uint8_t *w, size_t tile_bytes, const uint8_t *asked) {
-  ask(asked);
-  ask(asked + 64);
-  ask(w + 2 * tile_bytes);
-}
-
 // What is asked for while a slot is worked on.
 INLINE const uint8_t *next_at(const kernel_next *next, size_t slot) {
   return slot < next->slots ? next->keys : next->rest;

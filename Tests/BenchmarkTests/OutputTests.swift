@@ -141,14 +141,7 @@ import Testing
     var deep = result()
     #expect(deep.slope == nil && deep.slopeAtStart == nil)
     deep.bandwidths = [40e9, 20e9, 10e9]
-    var depth = DepthFigures()
-    depth.startBytesPerToken = 0.6e9
-    for nanoseconds in [160_000_000, 160_000_000, 200_000_000] as [UInt64] {
-      var start = RepetitionAnswer()
-      start.nanoseconds = nanoseconds
-      depth.add(start)
-    }
-    deep.depth = depth
+    deep.depth = depthFigures([160_000_000, 160_000_000, 200_000_000])
     let slope = try #require(deep.slope)
     #expect(abs(slope.median - 1) < 1e-9)
     // Quartiles 0.65625 and 2.
@@ -175,8 +168,8 @@ import Testing
     #expect(DepthLine([near, middle]) == nil && DepthLine([near, near, middle, result()]) == nil)
     let line = try #require(DepthLine([near, result(), middle, far]))
     #expect(abs(line.slope.median - 0.7) < 1e-6 && abs(line.slopeAtStart.median - 0.35) < 1e-6)
-    // The quartiles of the middle are 1/30 apart either way from its slope of 13/15; of its 52 ms a
-    // 28th, times 3 depths of 20 ms, is in that of the line.
+    // The middle's slopes are 48, 52 and 56 of 60 ms, their quartiles 1/15 apart. The line has 1/28 of
+    // what it stands for, 3 times that.
     let error = 1.2533 / 15 / 1.349 / 3.0.squareRoot()
     #expect(abs(line.slope.error - error * 3 / 28) < 1e-6 && line.deviation < 1e-6)
     let output = Output(.markdown, table: MarkdownTable(showsCache: false, showsSlope: true))
@@ -199,15 +192,20 @@ import Testing
     deep.cost.bytes = 2_400_000_000 * (times + 1)
     deep.samples = Samples(tokens: 4, nanoseconds: milliseconds.map { (40 + $0) * 4_000_000 })
     deep.bandwidths = Array(repeating: 30e9, count: milliseconds.count)
+    deep.depth = depthFigures(milliseconds.map { _ in 160_000_000 })
+    return deep
+  }
+
+  /// Repetitions at depth 0, whose tokens read 0.6 GB.
+  private func depthFigures(_ nanoseconds: [UInt64]) -> DepthFigures {
     var depth = DepthFigures()
     depth.startBytesPerToken = 0.6e9
-    for _ in milliseconds {
+    for one in nanoseconds {
       var start = RepetitionAnswer()
-      start.nanoseconds = 160_000_000
+      start.nanoseconds = one
       depth.add(start)
     }
-    deep.depth = depth
-    return deep
+    return depth
   }
 
   @Test func markdownOfAComparisonIsExact() {
